@@ -1,0 +1,1 @@
+"""The upper floor: platforms, the HTTP door, the API, the command line and the composition root."""

@@ -1,0 +1,54 @@
+"""The parts of one process, as the composition root puts them together."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bots.web.news import News
+from config.settings import Settings
+from core.health import Health
+from core.inbox import Inbox
+from core.knowledge.store import Knowledge
+from core.ledger import Ledger
+from core.limits import Limiter
+from core.metrics import Metrics
+from core.personas import Personas
+from core.pipeline import Pipeline
+from core.redis import Store
+from inference.client import ModelClient
+
+
+class Role(StrEnum):
+    """What a process does: everything, or one half of it on one of several machines."""
+
+    ALL = "all"
+    GATEWAY = "gateway"
+    WORKER = "worker"
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The parts of one process."""
+
+    settings: Settings
+    role: Role
+    store: Store
+    model: ModelClient
+    inbox: Inbox
+    personas: Personas
+    knowledge: Knowledge
+    limiter: Limiter
+    pipeline: Pipeline
+    ledger: Ledger
+    news: News
+    metrics: Metrics
+    health: Health
+
+    @property
+    def works(self) -> bool:
+        """Whether this process answers conversations."""
+        return self.role is not Role.GATEWAY
+
+    @property
+    def listens(self) -> bool:
+        """Whether this process takes messages in."""
+        return self.role is not Role.WORKER

@@ -1,0 +1,54 @@
+"""Who a visitor is: an unguessable id in a signed cookie, and nothing else."""
+
+import hashlib
+import hmac
+import secrets
+
+from aiohttp import web
+from pydantic import SecretStr
+
+from config.settings import WebSettings
+from core.redis import Partition, Store
+
+COOKIE = "xiaoq_visitor"
+COOKIE_SECONDS = 365 * 24 * 3600
+ID_BYTES = 18
+
+
+async def load_secret(store: Store, settings: WebSettings) -> SecretStr:
+    """The signing key: the one that was set, else one that all gateways share through Redis."""
+    if settings.cookie_secret:
+        return settings.cookie_secret
+    key = Partition(0).key("cookie-secret")
+    await store.set(key, secrets.token_urlsafe(32), nx=True)
+    return SecretStr(str(await store.get(key)))
+
+
+class Visitors:
+    """Issues and checks cookies."""
+
+    def __init__(self, secret: SecretStr, *, is_secure: bool) -> None:
+        self._key = hashlib.blake2b(secret.get_secret_value().encode(), digest_size=32).digest()
+        self._is_secure = is_secure
+
+    def recognise(self, request: web.Request) -> str | None:
+        """The visitor's id, or None without a cookie of ours."""
+        visitor, _, signature = request.cookies.get(COOKIE, "").partition(".")
+        if visitor and hmac.compare_digest(signature.encode(), self._sign(visitor).encode()):
+            return visitor
+        return None
+
+    def welcome(self, response: web.StreamResponse) -> None:
+        """Give a new visitor a cookie."""
+        visitor = secrets.token_urlsafe(ID_BYTES)
+        response.set_cookie(
+            COOKIE,
+            f"{visitor}.{self._sign(visitor)}",
+            max_age=COOKIE_SECONDS,
+            httponly=True,
+            secure=self._is_secure,
+            samesite="Lax",
+        )
+
+    def _sign(self, visitor: str) -> str:
+        return hmac.digest(self._key, visitor.encode(), "sha256").hex()

@@ -1,0 +1,1 @@
+"""What stands between platforms and models: inbox, pipeline, memory, moderation, knowledge."""

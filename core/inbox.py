@@ -1,0 +1,326 @@
+"""The inbox: a message is written down before it is acknowledged, and stays until it is done.
+
+Accepting is one atomic script: it drops a message already seen, appends it to its conversation's
+lane and announces the lane on the partition's ready stream. A lane with messages has exactly one
+announcement, waiting or in some worker's hands; whoever holds it works the lane, in order and
+alone. Every step of the work (`commit`, `finish`, `release`) is a script that first compares the
+lease's fence, so a worker that stalled past its lease changes nothing any more; it can carry writes
+of others (memory, audit, a page's events), which then happen exactly once, with the step.
+"""
+
+import json
+import time
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from redis.exceptions import ResponseError
+
+from config.settings import InboxSettings
+from core.errors import LeaseLostError, StoreUnavailableError
+from core.messages import Message
+from core.redis import BLOCK_MS, UNAVAILABLE, Effect, Partition, Script, Store, partition_of
+from core.replies import Reply
+
+GROUP = "workers"
+DEAD_LETTERS = 10_000
+"""Dead letters kept per partition; the oldest go first."""
+
+
+class Receipt(StrEnum):
+    """What became of a message offered to the inbox."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    LANE_FULL = "lane_full"
+    BACKLOG_FULL = "backlog_full"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An announced lane in this worker's hands; not yet begun."""
+
+    partition: Partition
+    id: str
+    conversation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to work one lane, with its waiting messages and what earlier attempts left."""
+
+    entry: Entry
+    fence: str
+    attempt: int
+    messages: tuple[Message, ...]
+    reply: Reply | None
+    count: int
+    """How many of `messages` the stored reply answers; 0 without one."""
+    sent: int
+    """Parts of the stored reply that have left."""
+    surface: str
+    """Id of what an earlier attempt opened on the platform; empty if nothing."""
+
+
+class Inbox:
+    """Lanes, leases and delivery records in Redis."""
+
+    def __init__(self, store: Store, settings: InboxSettings, partitions: int) -> None:
+        self._store = store
+        self._settings = settings
+        self.partitions = tuple(Partition(number) for number in range(partitions))
+        self._accept = Script(store, ACCEPT)
+        self._begin = Script(store, BEGIN)
+        self._commit = Script(store, COMMIT)
+        self._finish = Script(store, FINISH)
+        self._release = Script(store, RELEASE)
+        self._renew = Script(store, RENEW)
+
+    def partition(self, conversation: str) -> Partition:
+        """The partition of a conversation."""
+        return partition_of(conversation, len(self.partitions))
+
+    async def open(self) -> None:
+        """Create the consumer groups; raises StoreUnavailableError."""
+        for partition in self.partitions:
+            try:
+                await self._store.xgroup_create(
+                    partition.key("ready"), GROUP, id="0", mkstream=True
+                )
+            except ResponseError as error:
+                if "BUSYGROUP" not in str(error):
+                    raise
+            except UNAVAILABLE as error:
+                raise StoreUnavailableError from error
+
+    async def accept(self, message: Message, effects: Sequence[Effect] = ()) -> Receipt:
+        """Write a message down; `effects` happen with it, and only if it is new.
+
+        Raises StoreUnavailableError; nothing is known to be accepted, the sender must repeat.
+        """
+        conversation = message.address.key
+        partition = self.partition(conversation)
+        keys = [
+            partition.key("seen", message.digest),
+            partition.key("lane", conversation),
+            partition.key("ready"),
+            partition.key("backlog"),
+        ]
+        settings = self._settings
+        args: list[str | int] = [
+            message.to_json(),
+            conversation,
+            settings.lane_length,
+            -(-settings.backlog // len(self.partitions)),
+            int(settings.seen_hours * 3_600_000),
+        ]
+        try:
+            return Receipt(await self._accept(keys, args, effects))
+        except UNAVAILABLE as error:
+            raise StoreUnavailableError from error
+
+    async def take(self, partition: Partition, worker: str, count: int) -> list[Entry]:
+        """Wait up to two seconds for announced lanes."""
+        return await self._read(partition, worker, ">", count, BLOCK_MS)
+
+    async def own(self, partition: Partition, worker: str) -> AsyncGenerator[Entry, None]:
+        """Lanes this worker's name already holds: what it left behind when it was killed."""
+        last = "0"
+        while True:
+            entries = await self._read(partition, worker, last, 100)
+            if not entries:
+                return
+            for entry in entries:
+                yield entry
+            last = entries[-1].id
+
+    async def _read(
+        self, partition: Partition, worker: str, last: str, count: int, block: int | None = None
+    ) -> list[Entry]:
+        streams: dict[Any, Any] = {partition.key("ready"): last}
+        reply: Any = await self._store.xreadgroup(GROUP, worker, streams, count, block)
+        return _entries(partition, reply[0][1] if reply else [])
+
+    async def relieve(self, partition: Partition, worker: str, count: int) -> list[Entry]:
+        """Take over lanes of workers that were silent for longer than the lease."""
+        idle = int(self._settings.lease_seconds * 1000)
+        # Two parts from Redis 6.2, three from 7; deleted entries come as None from 6.2.
+        reply = await self._store.xautoclaim(
+            partition.key("ready"), GROUP, worker, idle, start_id="0-0", count=count
+        )
+        return _entries(partition, reply[1])
+
+    async def begin(self, entry: Entry, worker: str) -> Lease | None:
+        """Start an attempt; None when the entry is another worker's now, or the lane is empty."""
+        keys = self._lane_keys(entry)
+        reply = await self._begin(keys, [GROUP, worker, entry.id])
+        if not reply:
+            return None
+        raw_messages, raw_record = reply
+        record = dict(zip(raw_record[::2], raw_record[1::2], strict=True))
+        return Lease(
+            entry=entry,
+            fence=record["fence"],
+            attempt=int(record["attempt"]),
+            messages=tuple(Message.from_json(raw) for raw in raw_messages),
+            reply=Reply.from_json(record["reply"]) if "reply" in record else None,
+            count=int(record.get("count", 0)),
+            sent=int(record.get("sent", 0)),
+            surface=record.get("surface", ""),
+        )
+
+    async def commit(
+        self, lease: Lease, record: dict[str, str | int], effects: Sequence[Effect] = ()
+    ) -> list[Any]:
+        """Write into the delivery record; returns what the effects said.
+
+        Raises LeaseLostError, and then does nothing.
+        """
+        keys = [lease.entry.partition.key("work", lease.entry.conversation)]
+        fields = json.dumps(
+            {name: str(value) for name, value in record.items()}, ensure_ascii=False
+        )
+        said: list[Any] | None = await self._commit(keys, [lease.fence, fields], effects)
+        if said is None:
+            raise LeaseLostError
+        return said
+
+    async def finish(self, lease: Lease, count: int, effects: Sequence[Effect] = ()) -> None:
+        """Remove the first `count` messages: they are done. Raises LeaseLostError."""
+        keys = [*self._lane_keys(lease.entry), lease.entry.partition.key("backlog")]
+        entry = lease.entry
+        args: list[str | int] = [GROUP, entry.id, lease.fence, count, entry.conversation]
+        if not await self._finish(keys, args, effects):
+            raise LeaseLostError
+
+    async def release(self, lease: Lease, *, failed: bool) -> None:
+        """Hand the lane back at once; a failed attempt counts. Silent if the lease is lost."""
+        entry = lease.entry
+        args: list[str | int] = [GROUP, entry.id, lease.fence, entry.conversation, int(not failed)]
+        await self._release(self._lane_keys(lease.entry), args)
+
+    async def renew(self, leases: Sequence[Lease], worker: str) -> list[Lease]:
+        """Heartbeat for leases of one partition; returns those that are lost."""
+        partition = leases[0].entry.partition
+        keys = [
+            partition.key("ready"),
+            *(partition.key("work", lease.entry.conversation) for lease in leases),
+        ]
+        args: list[str | int] = [GROUP, worker]
+        for lease in leases:
+            args += [lease.entry.id, lease.fence]
+        held = await self._renew(keys, args)
+        return [lease for lease, mine in zip(leases, held, strict=True) if not mine]
+
+    def dead_letter(self, lease: Lease, count: int) -> list[Effect]:
+        """The effects that keep messages which could not be answered."""
+        key = lease.entry.partition.key("dead")
+        limit = str(DEAD_LETTERS)
+        return [
+            ("XADD", key, "MAXLEN", "~", limit, "*", "message", message.to_json())
+            for message in lease.messages[:count]
+        ]
+
+    async def depth(self) -> tuple[int, float]:
+        """Messages waiting or in work, and the age in seconds of the oldest announcement."""
+        now = time.time()
+        total, oldest = 0, now
+        for partition in self.partitions:
+            total += int(await self._store.get(partition.key("backlog")) or 0)
+            first = await self._store.xrange(partition.key("ready"), count=1)
+            if first:
+                oldest = min(oldest, int(str(first[0][0]).split("-")[0]) / 1000)
+        return total, max(0.0, now - oldest)
+
+    async def dead_letters(self) -> int:
+        """Messages on the dead-letter lists."""
+        return sum([int(await self._store.xlen(part.key("dead"))) for part in self.partitions])
+
+    def _lane_keys(self, entry: Entry) -> list[str]:
+        part = entry.partition
+        return [
+            part.key("ready"),
+            part.key("lane", entry.conversation),
+            part.key("work", entry.conversation),
+        ]
+
+
+def _entries(partition: Partition, raw: list[Any]) -> list[Entry]:
+    return [
+        Entry(partition, entry[0], entry[1]["lane"])
+        for entry in raw
+        if entry and entry[1] is not None
+    ]
+
+
+ACCEPT = """
+if redis.call('EXISTS', KEYS[1]) == 1 then return 'duplicate' end
+local waiting = redis.call('LLEN', KEYS[2])
+if waiting >= tonumber(ARGV[3]) then return 'lane_full' end
+if tonumber(redis.call('GET', KEYS[4]) or '0') >= tonumber(ARGV[4]) then return 'backlog_full' end
+redis.call('SET', KEYS[1], '', 'PX', ARGV[5])
+redis.call('RPUSH', KEYS[2], ARGV[1])
+redis.call('INCR', KEYS[4])
+if waiting == 0 then redis.call('XADD', KEYS[3], '*', 'lane', ARGV[2]) end
+run_effects(5, ARGV[6])
+return 'accepted'
+"""
+
+# The fence is the announcement's id with the attempt's number: both are new for every attempt.
+BEGIN = """
+local mine = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2])
+if #mine == 0 then return false end
+local messages = redis.call('LRANGE', KEYS[2], 0, -1)
+if #messages == 0 then
+  redis.call('XACK', KEYS[1], ARGV[1], ARGV[3])
+  redis.call('XDEL', KEYS[1], ARGV[3])
+  return false
+end
+local attempt = redis.call('HINCRBY', KEYS[3], 'attempt', 1)
+redis.call('HSET', KEYS[3], 'fence', ARGV[3] .. '/' .. attempt)
+redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[3], 'JUSTID')
+return {messages, redis.call('HGETALL', KEYS[3])}
+"""
+
+COMMIT = """
+if redis.call('HGET', KEYS[1], 'fence') ~= ARGV[1] then return false end
+for field, value in pairs(cjson.decode(ARGV[2])) do redis.call('HSET', KEYS[1], field, value) end
+return run_effects(2, ARGV[3])
+"""
+
+FINISH = """
+if redis.call('HGET', KEYS[3], 'fence') ~= ARGV[3] then return 0 end
+redis.call('LTRIM', KEYS[2], ARGV[4], -1)
+redis.call('DECRBY', KEYS[4], ARGV[4])
+redis.call('DEL', KEYS[3])
+redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
+redis.call('XDEL', KEYS[1], ARGV[2])
+run_effects(5, ARGV[6])
+if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('XADD', KEYS[1], '*', 'lane', ARGV[5]) end
+return 1
+"""
+
+RELEASE = """
+if redis.call('HGET', KEYS[3], 'fence') ~= ARGV[3] then return 0 end
+if ARGV[5] == '1' then redis.call('HINCRBY', KEYS[3], 'attempt', -1) end
+redis.call('HDEL', KEYS[3], 'fence')
+redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
+redis.call('XDEL', KEYS[1], ARGV[2])
+redis.call('XADD', KEYS[1], '*', 'lane', ARGV[4])
+return 1
+"""
+
+RENEW = """
+local held = {}
+for i = 2, #KEYS do
+  local id, fence = ARGV[2 * i - 1], ARGV[2 * i]
+  if redis.call('HGET', KEYS[i], 'fence') == fence then
+    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, id, 'JUSTID')
+    held[i - 1] = 1
+  else
+    held[i - 1] = 0
+  end
+end
+return held
+"""

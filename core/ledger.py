@@ -1,0 +1,92 @@
+"""The end of a turn: what goes to memory, audit and metrics once the reply has left."""
+
+import time
+from collections.abc import Sequence
+
+import structlog
+
+from core.audit import Audit
+from core.compose import compose_summary
+from core.memory import Exchange, Memory
+from core.metrics import Metrics
+from core.personas import Personas
+from core.redis import Effect
+from core.replies import Origin, Reply
+from core.scene import Request
+from inference.client import ModelClient
+from inference.errors import InferenceError
+
+log = structlog.get_logger()
+
+
+class Ledger:
+    """Closes turns."""
+
+    def __init__(
+        self, personas: Personas, memory: Memory, audit: Audit, model: ModelClient, metrics: Metrics
+    ) -> None:
+        self._personas = personas
+        self._memory = memory
+        self._audit = audit
+        self._model = model
+        self._metrics = metrics
+
+    async def close(self, request: Request, reply: Reply) -> list[Effect]:
+        """The effects that end a turn, for its last step; never fails for want of a model."""
+        turn = request.turn
+        effects = [self._audit.record(turn, reply)]
+        if reply.fresh:
+            effects += self._memory.forget(turn.address)
+        elif request.history is None and reply.origin is not Origin.FIXED:
+            effects += await self._remember(request, reply)
+        return effects
+
+    def measure(self, request: Request, reply: Reply) -> None:
+        """Count a turn that has ended."""
+        channel = request.turn.address.channel
+        self._metrics.answered.labels(channel, reply.outcome.value, reply.origin.value).inc()
+        self._metrics.total.labels(channel).observe(
+            max(0.0, time.time() - request.turn.messages[0].received_at)
+        )
+        self._metrics.tokens.labels("prompt").inc(reply.usage.prompt_tokens)
+        self._metrics.tokens.labels("completion").inc(reply.usage.completion_tokens)
+        log.info(
+            "turn ended",
+            message=request.turn.messages[0].digest,
+            conversation=request.turn.address.key,
+            channel=channel,
+            messages=len(request.turn.messages),
+            persona=reply.persona,
+            persona_version=reply.persona_version,
+            outcome=reply.outcome.value,
+            origin=reply.origin.value,
+        )
+
+    async def _remember(self, request: Request, reply: Reply) -> list[Effect]:
+        """Append the exchange, or fold the history that it makes too long."""
+        address = request.turn.address
+        voice = request.voice or self._personas.route(address)
+        idle_hours = voice.persona.card.memory.idle_hours
+        question = voice.matcher.filter(request.turn.text).text
+        exchange = Exchange(
+            question=question,
+            answer=reply.text,
+            at=time.time(),
+            language=reply.language,
+            persona_version=reply.persona_version,
+            tokens=await self._model.count_tokens(f"{question}\n{reply.text}"),
+        )
+        if not self._memory.over_budget(reply.remembered_tokens + exchange.tokens):
+            return self._memory.remember(address, exchange, idle_hours)
+
+        async def summarise(summary: str, exchanges: Sequence[Exchange]) -> str:
+            if not self._model.available:
+                return ""
+            try:
+                return await self._model.complete(compose_summary(summary, exchanges, address.key))
+            except InferenceError as error:
+                log.warning("history cut for want of a summary", error=type(error).__name__)
+                return ""
+
+        history = (await self._memory.load(address)).plus(exchange)
+        return await self._memory.fold(address, history, summarise, idle_hours)

@@ -1,0 +1,145 @@
+"""Session memory: what was said in a conversation, within a budget of tokens.
+
+Kept in Redis as a list of exchanges, oldest first, with an idle time-to-live. Over the budget the
+oldest half is folded into a running summary in one big step, so that in between the prompt only
+grows at its end and the model's prefix cache stays valid. All writes are effects, so they happen
+with the step that ends a turn.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import structlog
+
+from config.settings import MemorySettings
+from core.errors import StoreUnavailableError
+from core.messages import Address
+from core.redis import UNAVAILABLE, Effect, Store, partition_of
+from inference.tokens import estimate_tokens
+
+log = structlog.get_logger()
+
+Summarise = Callable[[str, Sequence["Exchange"]], Awaitable[str]]
+"""Write a summary of an earlier summary and the exchanges after it; an empty answer means cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A question and its answer."""
+
+    question: str
+    answer: str
+    at: float
+    language: str
+    persona_version: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A conversation as remembered."""
+
+    summary: str = ""
+    summary_tokens: int = 0
+    exchanges: tuple[Exchange, ...] = ()
+
+    @property
+    def language(self) -> str | None:
+        """The language last spoken."""
+        return self.exchanges[-1].language if self.exchanges else None
+
+    @property
+    def tokens(self) -> int:
+        """What it costs in a prompt."""
+        return self.summary_tokens + sum(exchange.tokens for exchange in self.exchanges)
+
+    def plus(self, exchange: Exchange) -> "History":
+        """This history with one more exchange."""
+        return History(self.summary, self.summary_tokens, (*self.exchanges, exchange))
+
+
+class Memory:
+    """Histories in Redis."""
+
+    def __init__(self, store: Store, settings: MemorySettings, partitions: int) -> None:
+        self._store = store
+        self._settings = settings
+        self._partitions = partitions
+
+    async def load(self, address: Address) -> History:
+        """What is remembered; raises StoreUnavailableError."""
+        try:
+            raw = await self._store.lrange(self._key(address), 0, -1)
+        except UNAVAILABLE as error:
+            raise StoreUnavailableError from error
+        items = [json.loads(item) for item in raw]
+        summary, summary_tokens = "", 0
+        if items and "summary" in items[0]:
+            head = items.pop(0)
+            summary, summary_tokens = head["summary"], head["tokens"]
+        return History(summary, summary_tokens, tuple(Exchange(**item) for item in items))
+
+    def remember(self, address: Address, exchange: Exchange, idle_hours: float) -> list[Effect]:
+        """The effects that append an exchange and restart the idle time."""
+        key = self._key(address)
+        return [("RPUSH", key, _dump(asdict(exchange))), _expiry(key, idle_hours)]
+
+    def forget(self, address: Address) -> list[Effect]:
+        """The effect that starts a conversation afresh."""
+        return [("DEL", self._key(address))]
+
+    def over_budget(self, tokens: int) -> bool:
+        """Whether a history of this size is to be folded."""
+        return tokens > self._settings.tokens
+
+    async def fold(
+        self, address: Address, history: History, summarise: Summarise, idle_hours: float
+    ) -> list[Effect]:
+        """The effects that replace the oldest half by a summary, or cut it without one."""
+        kept = _newest(history.exchanges, self._settings.tokens // 2)
+        folded = history.exchanges[: len(history.exchanges) - len(kept)]
+        summary = await self._summary(history.summary, folded, summarise)
+        key = self._key(address)
+        items = [_dump(asdict(exchange)) for exchange in kept]
+        if summary:
+            tokens = estimate_tokens(summary)
+            items.insert(0, _dump({"summary": summary, "tokens": tokens, "at": time.time()}))
+        log.info("history folded", conversation=address.key, exchanges=len(folded), kept=len(kept))
+        if not items:
+            return self.forget(address)
+        return [("DEL", key), ("RPUSH", key, *items), _expiry(key, idle_hours)]
+
+    async def _summary(self, before: str, folded: Sequence[Exchange], summarise: Summarise) -> str:
+        if not folded:
+            return before
+        try:
+            async with asyncio.timeout(self._settings.summary_seconds):
+                return (await summarise(before, folded)).strip() or before
+        except TimeoutError:
+            log.warning("history cut: the summary took too long")
+            return before
+
+    def _key(self, address: Address) -> str:
+        return partition_of(address.key, self._partitions).key("memory", address.key)
+
+
+def _newest(exchanges: Sequence[Exchange], tokens: int) -> tuple[Exchange, ...]:
+    """The newest exchanges that fit; none when even the last alone is too long."""
+    count = 0
+    for exchange in reversed(exchanges):
+        tokens -= exchange.tokens
+        if tokens < 0:
+            break
+        count += 1
+    return tuple(exchanges[len(exchanges) - count :])
+
+
+def _expiry(key: str, idle_hours: float) -> Effect:
+    return ("PEXPIRE", key, str(int(idle_hours * 3_600_000)))
+
+
+def _dump(item: object) -> str:
+    return json.dumps(item, ensure_ascii=False)

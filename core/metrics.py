@@ -1,0 +1,73 @@
+"""The numbers of one process, in Prometheus' form. Labels are few and bounded; nothing of a
+customer.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.process_collector import ProcessCollector
+
+SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+
+
+class Metrics:
+    """Counters and histograms, each process its own registry."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        GCCollector(registry=registry)
+        self.accepted = Counter(
+            "xiaoq_accepted",
+            "Messages offered, by what became of them",
+            ["channel", "receipt"],
+            registry=registry,
+        )
+        self.answered = Counter(
+            "xiaoq_answered",
+            "Turns ended, by outcome and origin",
+            ["channel", "outcome", "origin"],
+            registry=registry,
+        )
+        self.first_text = Histogram(
+            "xiaoq_first_text_seconds",
+            "Accept to first text",
+            ["channel"],
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.total = Histogram(
+            "xiaoq_total_seconds",
+            "Accept to the end of the answer",
+            ["channel"],
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.tokens = Counter("xiaoq_tokens", "Tokens of models", ["kind"], registry=registry)
+        self.model_errors = Counter(
+            "xiaoq_model_errors", "Answers a model did not give", ["error"], registry=registry
+        )
+        self.moderation = Counter(
+            "xiaoq_moderation_hits",
+            "Hits of word lists",
+            ["direction", "category", "action"],
+            registry=registry,
+        )
+        self.failures = Counter(
+            "xiaoq_attempt_failures", "Attempts that broke", ["error"], registry=registry
+        )
+        self.working = Gauge(
+            "xiaoq_turns_in_work", "Turns in work in this process", registry=registry
+        )
+        self.depth = Gauge(
+            "xiaoq_queue_depth", "Messages waiting or in work, everywhere", registry=registry
+        )
+        self.age = Gauge(
+            "xiaoq_queue_age_seconds", "Age of the oldest waiting conversation", registry=registry
+        )
+        self.dead = Gauge(
+            "xiaoq_dead_letters", "Messages on the dead-letter lists", registry=registry
+        )
+
+    def render(self) -> bytes:
+        """The text exposition format."""
+        return generate_latest(self.registry)

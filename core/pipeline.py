@@ -1,0 +1,241 @@
+"""The life of a message between inbox and channel: one async generator of typed events.
+
+Order: persona (it names the word lists) -> memory and language -> commands and hand-off -> rate
+limit -> moderate in -> retrieve -> compose -> generate -> moderate out. Closing the generator stops
+the model's HTTP request. Without a model, or when it fails, knowledge answers; the customer always
+gets a sentence.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import structlog
+
+from config.persona import is_open
+from config.settings import LimitSettings
+from core.compose import Question, compose
+from core.draft import Draft
+from core.knowledge.index import Match
+from core.knowledge.quote import quote
+from core.knowledge.store import Knowledge
+from core.language import detect_language
+from core.limits import Limiter
+from core.memory import History, Memory
+from core.metrics import Metrics
+from core.moderation.words import Hit
+from core.personas import Personas
+from core.replies import Delta, Done, Origin, Outcome, Reply, ReplyEvent, Retract, Source, Usage
+from core.scene import Request, Scene
+from core.turn import Command, Turn
+from inference.chat import Finish, Prompt
+from inference.client import ModelClient
+from inference.errors import InferenceError
+from inference.tokens import estimate_tokens
+
+log = structlog.get_logger()
+
+PASSAGES = 4
+SHORT_QUESTION = 12
+"""Characters below which a question may lean on the one before it."""
+
+
+class Pipeline:
+    """Answers turns."""
+
+    def __init__(  # noqa: PLR0913 - the collaborators of the one place where they meet
+        self,
+        *,
+        personas: Personas,
+        knowledge: Knowledge,
+        memory: Memory,
+        model: ModelClient,
+        limiter: Limiter,
+        metrics: Metrics,
+        limits: LimitSettings,
+        context_tokens: int,
+    ) -> None:
+        self._personas = personas
+        self._knowledge = knowledge
+        self._memory = memory
+        self._model = model
+        self._limiter = limiter
+        self._metrics = metrics
+        self._limits = limits
+        self._context_tokens = context_tokens
+
+    async def answer(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
+        """Answer a turn: deltas and retractions, then exactly one Done.
+
+        Raises StoreUnavailableError; the turn is then as good as not begun.
+        """
+        turn = request.turn
+        scene = await self._scene(request)
+        if turn.command is Command.FRESH:
+            yield Done(replace(scene.sentence("fresh", Outcome.ANSWERED), fresh=True))
+            return
+        if turn.command is Command.PERSON:
+            yield Done(self._hand_over(scene))
+            return
+        if request.is_limited and await self._is_too_fast(turn):
+            yield Done(scene.sentence("busy", Outcome.REFUSED))
+            return
+        inbound = scene.voice.matcher.filter(turn.text)
+        hits = self._count("in", inbound.hits)
+        if inbound.refused:
+            yield Done(replace(scene.sentence("refusal", Outcome.REFUSED), hits=hits))
+            return
+        scene = replace(scene, question=inbound.text)
+        matches = self._find(scene)
+        async with aclosing(self._speak(request, scene, matches)) as events:
+            async for event in events:
+                if isinstance(event, Done):
+                    yield Done(replace(event.reply, hits=hits + event.reply.hits))
+                else:
+                    yield event
+
+    def apology(self, turn: Turn) -> Reply:
+        """What a customer gets when the turn cannot be answered at all."""
+        voice = self._personas.route(turn.address)
+        language = detect_language(turn.text, voice.persona.languages, None)
+        return Scene(voice, History(), language, "").sentence("apology", Outcome.FAILED)
+
+    async def _is_too_fast(self, turn: Turn) -> bool:
+        limits = self._limits
+        wait = await self._limiter.wait_seconds(turn.address.key, limits.per_minute, limits.burst)
+        return wait > 0
+
+    async def _scene(self, request: Request) -> Scene:
+        turn = request.turn
+        voice = request.voice or self._personas.route(turn.address)
+        history = request.history
+        if history is None:
+            history = await self._memory.load(turn.address)
+        policy = voice.persona.card.language
+        language = policy.reply
+        if language == "customer":
+            language = detect_language(turn.text, voice.persona.languages, history.language)
+        return Scene(voice, history, language, turn.text)
+
+    def _hand_over(self, scene: Scene) -> Reply:
+        hours = scene.voice.persona.card.hours
+        is_staffed = hours is None or is_open(hours, datetime.now(UTC))
+        return scene.sentence("handoff" if is_staffed else "off_hours", Outcome.HANDED_OVER)
+
+    def _find(self, scene: Scene) -> Sequence[Match]:
+        index = self._knowledge.index(scene.voice.persona.card.knowledge)
+        matches = index.search(scene.question, PASSAGES, scene.language)
+        leans = len(scene.question) <= SHORT_QUESTION and scene.history.exchanges
+        if leans and not (matches and matches[0].good):
+            before = scene.history.exchanges[-1].question
+            return index.search(f"{before}\n{scene.question}", PASSAGES, scene.language)
+        return matches
+
+    async def _speak(
+        self, request: Request, scene: Scene, matches: Sequence[Match]
+    ) -> AsyncGenerator[ReplyEvent, None]:
+        """The model's answer, or the one from knowledge when there is no model or it fails."""
+        shown = False
+        if self._model.configured:
+            try:
+                async with aclosing(self._generate(request, scene, matches)) as events:
+                    async for event in events:
+                        shown = shown or isinstance(event, Delta)
+                        yield event
+                        if isinstance(event, Done):
+                            return
+            except InferenceError as error:
+                kind = type(error).__name__
+                self._metrics.model_errors.labels(kind).inc()
+                log.warning(
+                    "answering without the model",
+                    error=kind,
+                    message=request.turn.messages[0].digest,
+                )
+            if shown:
+                yield Retract()
+        yield Done(self._from_knowledge(scene, matches))
+
+    async def _generate(
+        self, request: Request, scene: Scene, matches: Sequence[Match]
+    ) -> AsyncGenerator[ReplyEvent, None]:
+        """Stream the model's answer; ends without Done when the model said nothing."""
+        prompt = self._prompt(request, scene, matches)
+        draft = Draft(scene.voice.matcher, scene.voice.persona.card.answer.max_characters)
+        finish = Finish("stop")
+        async with aclosing(self._model.stream(prompt)) as stream:
+            async for piece in stream:
+                if isinstance(piece, Finish):
+                    finish = piece
+                    break
+                if text := draft.feed(piece.text):
+                    yield Delta(text)
+                if draft.is_over:
+                    break
+        if rest := draft.end():
+            yield Delta(rest)
+        hits = self._count("out", draft.hits)
+        if draft.refused:
+            yield Retract()
+            yield Done(replace(scene.sentence("refusal", Outcome.REFUSED), hits=hits))
+        elif draft.text.strip():
+            reply = scene.reply(draft.text, Outcome.ANSWERED, Origin.MODEL)
+            usage = _usage(prompt, finish, draft.text)
+            yield Done(replace(reply, sources=_sources(matches), usage=usage, hits=hits))
+
+    def _prompt(self, request: Request, scene: Scene, matches: Sequence[Match]) -> Prompt:
+        sampling = scene.voice.persona.card.sampling
+        passages = [match.passage for match in matches if match.good]
+        turns = compose(
+            scene.voice.persona,
+            scene.history,
+            passages,
+            Question(scene.question, scene.language, request.instructions),
+            self._context_tokens,
+        )
+        most = sampling.max_tokens
+        return Prompt(
+            turns,
+            session=request.turn.address.key,
+            max_tokens=min(most, request.max_tokens or most),
+            temperature=sampling.temperature
+            if request.temperature is None
+            else request.temperature,
+            top_p=sampling.top_p if request.top_p is None else request.top_p,
+        )
+
+    def _from_knowledge(self, scene: Scene, matches: Sequence[Match]) -> Reply:
+        if not matches or not matches[0].good:
+            return scene.sentence("unknown", Outcome.ANSWERED)
+        sure = matches[0].sure
+        used = matches[:1] if sure else [match for match in matches if match.good]
+        limit = scene.voice.persona.card.answer.max_characters
+        text = used[0].passage.text if sure else quote(used, limit, scene.language)
+        outbound = scene.voice.matcher.filter(text)
+        hits = self._count("out", outbound.hits)
+        if outbound.refused:
+            return replace(scene.sentence("refusal", Outcome.REFUSED), hits=hits)
+        origin = Origin.FAQ if sure else Origin.PASSAGES
+        reply = scene.reply(outbound.text, Outcome.ANSWERED, origin)
+        return replace(reply, sources=_sources(used), hits=hits)
+
+    def _count(self, direction: str, hits: Sequence[Hit]) -> tuple[str, ...]:
+        for hit in hits:
+            self._metrics.moderation.labels(direction, hit.category, hit.action).inc()
+        return tuple(sorted({f"{direction}:{hit.category}" for hit in hits}))
+
+
+def _sources(matches: Sequence[Match]) -> tuple[Source, ...]:
+    """Each document once, best first."""
+    good = [match.passage for match in matches if match.good]
+    return tuple(dict.fromkeys(Source(passage.title, passage.path) for passage in good))
+
+
+def _usage(prompt: Prompt, finish: Finish, answer: str) -> Usage:
+    """What the endpoint counted, else estimates."""
+    asked, answered = finish.prompt_tokens, finish.completion_tokens
+    return Usage(
+        sum(estimate_tokens(turn.text) for turn in prompt.turns) if asked is None else asked,
+        estimate_tokens(answer) if answered is None else answered,
+    )

@@ -1,0 +1,157 @@
+"""Redis as XiaoQ uses it: one client for a server or a cluster, partitions, and fenced effects.
+
+Every conversation belongs to one partition, and all keys of a partition carry the same hash tag, so
+each step is one atomic script and runs on Redis Cluster as it does on a single server. The reply
+shapes are pinned (RESP2, decoded text) because redis-py returns other types with RESP3. Only
+features of Redis 6.2 are used.
+"""
+
+import json
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    ClusterDownError,
+    ClusterError,
+    MasterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    TryAgainError,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from core.errors import StoreUnavailableError
+
+Store = Redis | RedisCluster
+Effect = tuple[str, ...]
+"""A write as command, key, arguments; happens inside the script that ends a step or not at all."""
+
+UNAVAILABLE = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    ReadOnlyError,
+    OutOfMemoryError,
+    ClusterError,
+    ClusterDownError,
+    MasterDownError,
+    TryAgainError,
+)
+"""What is raised by a server that is gone, loading, full, failing over or out of reach."""
+
+CLUSTER_SCHEME = "redis+cluster://"
+BLOCK_MS = 2000
+"""Longest a read waits for news; the socket's own deadline lies above it."""
+
+RUN_EFFECTS = """
+local function run_effects(first_key, packed)
+  local said = {}
+  for i, effect in ipairs(cjson.decode(packed)) do
+    said[i] = redis.call(effect[1], KEYS[first_key + i - 1], unpack(effect, 2)) or ''
+  end
+  return said
+end
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """One share of all conversations; its keys have one hash tag."""
+
+    number: int
+
+    def key(self, kind: str, name: str = "") -> str:
+        """Name a key of this partition."""
+        return f"xq:{{{self.number}}}:{kind}:{name}" if name else f"xq:{{{self.number}}}:{kind}"
+
+
+def partition_of(conversation: str, count: int) -> Partition:
+    """Choose the partition of a conversation key (a hex digest)."""
+    return Partition(int(conversation[:8], 16) % count)
+
+
+def effect_keys(effects: Sequence[Effect]) -> list[str]:
+    """The keys of effects, to be declared to the script."""
+    return [effect[1] for effect in effects]
+
+
+def pack_effects(effects: Sequence[Effect]) -> str:
+    """Effects without their keys, as one script argument."""
+    return json.dumps([[effect[0], *effect[2:]] for effect in effects], ensure_ascii=False)
+
+
+class Script:
+    """A Lua script that may end in effects; loads itself where the server does not know it."""
+
+    def __init__(self, store: Store, source: str) -> None:
+        self._script = store.register_script(RUN_EFFECTS + source)
+
+    async def __call__(
+        self, keys: Sequence[str], args: Sequence[str | int], effects: Sequence[Effect] = ()
+    ) -> Any:  # noqa: ANN401 - what a script returns is known to its caller
+        """Run it: effect keys follow `keys`, the packed effects are the last argument."""
+        return await self._script(
+            keys=[*keys, *effect_keys(effects)], args=[*args, pack_effects(effects)]
+        )
+
+
+@asynccontextmanager
+async def open_store(url: str) -> AsyncGenerator[Store, None]:
+    """Connect to Redis 6.2 or later, or a cluster (`redis+cluster://host:port`).
+
+    Commands fail after at most a few seconds while the server is gone; the caller repeats what may
+    be repeated. The pool makes bursts wait for a connection instead of opening thousands.
+    """
+    store = _connect(url)
+    try:
+        yield store
+    finally:
+        await store.aclose()
+
+
+def _connect(url: str) -> Store:
+    options: dict[str, Any] = {
+        "decode_responses": True,
+        "protocol": 2,
+        "socket_timeout": BLOCK_MS / 1000 + 3,
+        "socket_connect_timeout": 3,
+    }
+    if url.startswith(CLUSTER_SCHEME):
+        address = "redis://" + url.removeprefix(CLUSTER_SCHEME)
+        return RedisCluster.from_url(address, **options)
+    retry = Retry(NoBackoff(), 1)
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=128,
+        timeout=5,
+        retry=retry,
+        retry_on_error=[RedisConnectionError],
+        **options,
+    )
+    return Redis.from_pool(pool)
+
+
+async def run_effects(store: Store, effects: Sequence[Effect]) -> None:
+    """Carry out effects of one partition together, outside any lease."""
+    try:
+        async with store.pipeline(transaction=True) as pipeline:
+            for effect in effects:
+                pipeline.execute_command(*effect)
+            await pipeline.execute()
+    except UNAVAILABLE as error:
+        raise StoreUnavailableError from error
+
+
+async def ping(store: Store) -> str | None:
+    """Say in one word what is wrong with Redis, or None."""
+    try:
+        await store.ping()
+    except (RedisError, OSError) as error:
+        return type(error).__name__
+    return None

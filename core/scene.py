@@ -1,0 +1,53 @@
+"""What an answer starts from: the request, and what is known before it is thought of."""
+
+from dataclasses import dataclass
+
+from core.memory import History
+from core.personas import Voice
+from core.replies import Origin, Outcome, Reply
+from core.turn import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A turn to answer, and what a caller of the API may choose for itself."""
+
+    turn: Turn
+    voice: Voice | None = None
+    """None routes by the turn's address."""
+    history: History | None = None
+    """None loads the conversation's memory, and lets `settle` write it."""
+    instructions: str = ""
+    """What the calling application adds to the persona."""
+    is_limited: bool = True
+    """Whether the conversation's own rate limit applies."""
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What is known before an answer is thought of."""
+
+    voice: Voice
+    history: History
+    language: str
+    question: str
+
+    def reply(self, text: str, outcome: Outcome, origin: Origin = Origin.FIXED) -> Reply:
+        """A reply in this scene."""
+        persona = self.voice.persona
+        return Reply(
+            text,
+            outcome,
+            origin,
+            self.language,
+            persona.id,
+            persona.version,
+            remembered_tokens=self.history.tokens,
+        )
+
+    def sentence(self, kind: str, outcome: Outcome) -> Reply:
+        """One of the persona's fixed sentences."""
+        return self.reply(self.voice.persona.sentence(kind, self.language), outcome)

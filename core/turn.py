@@ -1,0 +1,73 @@
+"""A turn: the messages that are answered together, and what the customer wants by them."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from core.messages import Address, Message
+
+
+class Command(Enum):
+    """What a customer can ask of XiaoQ itself, in every channel."""
+
+    FRESH = "fresh"
+    PERSON = "person"
+
+
+FRESH = re.compile(r"/new(@\w+)?|新对话|新会话|重新开始|new (chat|conversation)", re.IGNORECASE)
+PERSON = re.compile(
+    r"/human(@\w+)?|"
+    r"(我要|我想|请|帮我|麻烦|给我)*(转|找|接|叫|换|联系|要)?(一下|个|到|接)*(人工|真人)(客服|服务|坐席)?(吧|呢|谢谢)?|"
+    r"(i (want|need|would like)( to)? |please |can i |let me )*"
+    r"((talk|speak|chat)( to| with) )?(a |an )?(real |live )?"
+    r"(human|person|agent|human agent|representative|operator)( please)?",
+    re.IGNORECASE,
+)
+EDGE = " \t\r\n。.!！?？,，~～"
+
+
+def command_of(text: str) -> Command | None:
+    """The command that a whole message is; a sentence that merely mentions one is a question."""
+    bare = text.strip(EDGE)
+    if len(bare) > 60:
+        return None
+    if FRESH.fullmatch(bare):
+        return Command.FRESH
+    if PERSON.fullmatch(bare):
+        return Command.PERSON
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Messages of one conversation that get one answer."""
+
+    messages: tuple[Message, ...]
+    command: Command | None = None
+
+    @property
+    def id(self) -> str:
+        """The first message's id: stable over crashes, so the reply carries it too."""
+        return self.messages[0].id
+
+    @property
+    def address(self) -> Address:
+        """Whose turn it is."""
+        return self.messages[0].address
+
+    @property
+    def text(self) -> str:
+        """All messages as one question."""
+        return "\n".join(message.text for message in self.messages)
+
+
+def first_turn(waiting: Sequence[Message]) -> Turn:
+    """Cut the next turn from a lane: a command alone, else everything up to the next command."""
+    command = command_of(waiting[0].text)
+    if command:
+        return Turn((waiting[0],), command)
+    count = next(
+        (index for index, message in enumerate(waiting) if command_of(message.text)), len(waiting)
+    )
+    return Turn(tuple(waiting[:count]))

@@ -1,0 +1,314 @@
+"""Workers: take announced lanes, answer their turns, hand back what was not done.
+
+One process runs many turns at a time, each under a lease that a heartbeat renews. A turn ends in
+one script: messages removed, memory and audit written. What breaks is tried again; after the last
+attempt the customer gets the apology and the messages go to the dead-letter list.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Any
+
+import structlog
+from redis.exceptions import RedisError
+
+from config.settings import InboxSettings
+from core.channel import Channel
+from core.errors import LeaseLostError, StoreUnavailableError, UndeliverableError, trace
+from core.inbox import Entry, Inbox, Lease
+from core.ledger import Ledger
+from core.metrics import Metrics
+from core.pipeline import Pipeline
+from core.redis import UNAVAILABLE, Effect, Partition
+from core.replies import Delta, Done, Reply, ReplyEvent
+from core.scene import Request
+from core.turn import first_turn
+
+log = structlog.get_logger()
+
+RETRY_SECONDS = 0.5
+RELEASE_SECONDS = 3.0
+STORE_GONE = (StoreUnavailableError, *UNAVAILABLE)
+STORE_BROKEN = (StoreUnavailableError, RedisError)
+TAKE_AT_ONCE = 16
+APOLOGY_SECONDS = 30.0
+
+
+class LeaseDelivery:
+    """The delivery record of a turn in work, as its channel sees it."""
+
+    def __init__(self, inbox: Inbox, lease: Lease) -> None:
+        self._inbox = inbox
+        self._lease = lease
+        self.reply_id = lease.messages[0].id
+        self.sent = lease.sent
+        self.surface = lease.surface
+
+    async def opened(self, surface: str) -> None:
+        """Record what was opened on the platform."""
+        await self._inbox.commit(self._lease, {"surface": surface})
+        self.surface = surface
+
+    async def write(self, effects: Sequence[Effect]) -> list[Any]:
+        """Carry out effects of the conversation's partition; returns what each said."""
+        return await self._inbox.commit(self._lease, {}, effects)
+
+    async def delivered(self, parts: int, effects: Sequence[Effect] = ()) -> None:
+        """Record how many parts have left in all, together with `effects`."""
+        await self._inbox.commit(self._lease, {"sent": parts}, effects)
+        self.sent = parts
+
+
+class Worker:
+    """Works the lanes of all partitions until told to stop."""
+
+    def __init__(  # noqa: PLR0913 - the collaborators of the one place where they meet
+        self,
+        *,
+        name: str,
+        inbox: Inbox,
+        pipeline: Pipeline,
+        ledger: Ledger,
+        channels: dict[str, Channel],
+        settings: InboxSettings,
+        metrics: Metrics,
+    ) -> None:
+        self._name = name
+        self._inbox = inbox
+        self._pipeline = pipeline
+        self._ledger = ledger
+        self._channels = channels
+        self._settings = settings
+        self._metrics = metrics
+        self._slots = asyncio.Semaphore(settings.workers)
+        self._working: dict[str, asyncio.Task[None]] = {}
+        self._leases: dict[str, Lease] = {}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop`; then finish within the grace time and hand back the rest."""
+        async with asyncio.TaskGroup() as turns, asyncio.TaskGroup() as keepers:
+            heart = keepers.create_task(self._beat())
+            async with asyncio.TaskGroup() as readers:
+                reading = [
+                    readers.create_task(self._read(partition, turns))
+                    for partition in self._inbox.partitions
+                ]
+                reading.append(readers.create_task(self._relieve(turns)))
+                await stop.wait()
+                for task in reading:
+                    task.cancel()
+            await self._drain()
+            heart.cancel()
+
+    async def _drain(self) -> None:
+        if self._working:
+            log.info("finishing open turns", turns=len(self._working))
+            _, late = await asyncio.wait(
+                self._working.values(), timeout=self._settings.grace_seconds
+            )
+            for task in late:
+                task.cancel()
+            if late:
+                log.warning("open turns handed back", turns=len(late))
+                await asyncio.wait(late)
+
+    async def _read(self, partition: Partition, turns: asyncio.TaskGroup) -> None:
+        """Take this partition's lanes; after a start or an outage first those in our name."""
+        is_fresh = True
+        while True:
+            try:
+                if is_fresh:
+                    async with aclosing(self._inbox.own(partition, self._name)) as entries:
+                        async for entry in entries:
+                            await self._start(entry, turns)
+                    is_fresh = False
+                for entry in await self._inbox.take(partition, self._name, TAKE_AT_ONCE):
+                    await self._start(entry, turns)
+            except STORE_BROKEN as error:
+                is_fresh = True
+                await self._outage(error)
+
+    async def _relieve(self, turns: asyncio.TaskGroup) -> None:
+        """Take over the lanes of workers that died."""
+        while True:
+            await asyncio.sleep(self._settings.lease_seconds / 2)
+            try:
+                for partition in self._inbox.partitions:
+                    for entry in await self._inbox.relieve(partition, self._name, TAKE_AT_ONCE):
+                        await self._start(entry, turns)
+            except STORE_BROKEN as error:
+                await self._outage(error)
+
+    async def _outage(self, error: BaseException) -> None:
+        """Wait before trying Redis again; a server that lost its data gets its groups back."""
+        log.warning("redis cannot be used", error=type(error).__name__)
+        await asyncio.sleep(RETRY_SECONDS)
+        if "NOGROUP" in str(error):
+            try:
+                await self._inbox.open()
+            except StoreUnavailableError:
+                log.warning("redis is still away")
+
+    async def _start(self, entry: Entry, turns: asyncio.TaskGroup) -> None:
+        if entry.id in self._working:
+            return
+        await self._slots.acquire()
+        if entry.id in self._working:
+            self._slots.release()
+            return
+        task = turns.create_task(self._work(entry))
+        self._working[entry.id] = task
+        task.add_done_callback(lambda _: self._ended(entry))
+
+    def _ended(self, entry: Entry) -> None:
+        self._working.pop(entry.id, None)
+        self._leases.pop(entry.id, None)
+        self._slots.release()
+        self._metrics.working.set(len(self._working))
+
+    async def _beat(self) -> None:
+        """Renew all leases; a turn whose lease is lost is cancelled."""
+        while True:
+            await asyncio.sleep(self._settings.lease_seconds / 3)
+            try:
+                for partition in self._inbox.partitions:
+                    mine = [x for x in self._leases.values() if x.entry.partition == partition]
+                    for lost in await self._inbox.renew(mine, self._name) if mine else []:
+                        self._lose(lost)
+            except STORE_GONE as error:
+                log.warning("heartbeat missed", error=type(error).__name__)
+
+    def _lose(self, lease: Lease) -> None:
+        if self._leases.get(lease.entry.id) is lease:
+            log.warning("lease lost", conversation=lease.entry.conversation)
+            self._working[lease.entry.id].cancel()
+
+    async def _work(self, entry: Entry) -> None:
+        """One attempt at one turn; every way out leaves the lane finished, handed back or lost."""
+        try:
+            lease = await self._inbox.begin(entry, self._name)
+        except STORE_GONE as error:
+            log.warning("turn not begun", error=type(error).__name__)
+            return
+        if lease is None:
+            return
+        self._leases[entry.id] = lease
+        self._metrics.working.set(len(self._working))
+        try:
+            await self._attempt(lease)
+        except LeaseLostError:
+            log.warning("lease lost", conversation=entry.conversation)
+        except STORE_GONE as error:
+            log.warning("turn interrupted", error=type(error).__name__)
+            await self._hand_back(lease, failed=False)
+        except asyncio.CancelledError:
+            await self._hand_back(lease, failed=False)
+            raise
+        except Exception as error:  # noqa: BLE001 - the last resort: a turn must not end in silence
+            self._metrics.failures.labels(type(error).__name__).inc()
+            log.error(  # noqa: TRY400 - the message of an error may quote the customer
+                "attempt failed",
+                message=lease.messages[0].digest,
+                attempt=lease.attempt,
+                error=trace(error),
+            )
+            await asyncio.sleep(RETRY_SECONDS * lease.attempt)
+            await self._hand_back(lease, failed=True)
+
+    async def _hand_back(self, lease: Lease, *, failed: bool) -> None:
+        """Release the lane; while Redis is away, keep trying for about a lease's time."""
+        deadline = time.monotonic() + max(RELEASE_SECONDS, self._settings.lease_seconds)
+        while time.monotonic() < deadline:
+            try:
+                await self._inbox.release(lease, failed=failed)
+            except STORE_GONE:
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return
+
+    async def _attempt(self, lease: Lease) -> None:
+        turn = first_turn(lease.messages[: lease.count or None])
+        request = Request(turn)
+        if lease.attempt > self._settings.attempts:
+            await self._give_up(lease, request)
+            return
+        answer = _Answer(self._inbox, lease, self._pipeline, request, self._metrics)
+        channel = self._channels[turn.address.channel]
+        try:
+            async with aclosing(answer.events()) as events:
+                await channel.reply(turn.address, events, LeaseDelivery(self._inbox, lease))
+        except UndeliverableError as error:
+            log.warning("reply undeliverable", message=turn.messages[0].digest, reason=str(error))
+            answer.reply = answer.reply or self._pipeline.apology(turn)
+        if answer.reply is None:
+            raise RuntimeError("the channel did not hear the answer out")
+        effects = await self._ledger.close(request, answer.reply)
+        await self._inbox.finish(lease, len(turn.messages), effects)
+        self._ledger.measure(request, answer.reply)
+
+    async def _give_up(self, lease: Lease, request: Request) -> None:
+        """Apologise, and keep the messages where a person can look at them."""
+        turn = request.turn
+        reply = self._pipeline.apology(turn)
+        log.error("message given up", message=turn.messages[0].digest, attempts=lease.attempt - 1)
+        try:
+            async with asyncio.timeout(APOLOGY_SECONDS), aclosing(_only(reply)) as events:
+                channel = self._channels[turn.address.channel]
+                await channel.reply(turn.address, events, LeaseDelivery(self._inbox, lease))
+        except (LeaseLostError, *STORE_GONE):
+            raise
+        except Exception as error:  # noqa: BLE001 - what poisoned the answer may poison the apology
+            log.error("apology failed", message=turn.messages[0].digest, error=trace(error))  # noqa: TRY400
+        count = len(turn.messages)
+        effects = [
+            *self._inbox.dead_letter(lease, count),
+            *await self._ledger.close(request, reply),
+        ]
+        await self._inbox.finish(lease, count, effects)
+        self._ledger.measure(request, reply)
+
+
+class _Answer:
+    """The events of one attempt; the finished reply is stored before its Done goes on."""
+
+    def __init__(
+        self, inbox: Inbox, lease: Lease, pipeline: Pipeline, request: Request, metrics: Metrics
+    ) -> None:
+        self._inbox = inbox
+        self._lease = lease
+        self._pipeline = pipeline
+        self._request = request
+        self._metrics = metrics
+        self.reply: Reply | None = None
+
+    async def events(self) -> AsyncGenerator[ReplyEvent, None]:
+        """What the pipeline says, or the stored reply of an earlier attempt alone."""
+        if self._lease.reply:
+            self.reply = self._lease.reply
+            yield Done(self.reply)
+            return
+        has_spoken = False
+        async with aclosing(self._pipeline.answer(self._request)) as events:
+            async for event in events:
+                if not has_spoken and isinstance(event, Delta | Done):
+                    has_spoken = True
+                    self._measure_first_text()
+                if isinstance(event, Done):
+                    await self._store(event.reply)
+                yield event
+
+    async def _store(self, reply: Reply) -> None:
+        count = len(self._request.turn.messages)
+        await self._inbox.commit(self._lease, {"reply": reply.to_json(), "count": count})
+        self.reply = reply
+
+    def _measure_first_text(self) -> None:
+        message = self._request.turn.messages[0]
+        waited = max(0.0, time.time() - message.received_at)
+        self._metrics.first_text.labels(message.address.channel).observe(waited)
+
+
+async def _only(reply: Reply) -> AsyncGenerator[ReplyEvent, None]:
+    yield Done(reply)
