@@ -20,7 +20,9 @@ from typing import IO
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import BusyLoadingError, RedisError
 
 from config.errors import ConfigError
 from core.tasks import beside
@@ -119,51 +121,50 @@ async def _answers(socket: Path) -> bool:
     """Wait through loading; False when nobody listens."""
     if not socket.exists():
         return False
-    deadline = asyncio.get_running_loop().time() + START_SECONDS
-    async with Redis(unix_socket_path=str(socket), socket_timeout=2) as probe:
-        while asyncio.get_running_loop().time() < deadline:
+    async with asyncio.timeout(START_SECONDS), _client(socket) as client:
+        while True:
             try:
-                await probe.ping()
-            except (ConnectionRefusedError, FileNotFoundError):
-                return False
-            except RedisError as error:
-                if isinstance(error.__context__, ConnectionRefusedError | FileNotFoundError):
-                    return False
+                await client.ping()
+            except BusyLoadingError:
                 await asyncio.sleep(0.02)
+            except (RedisError, OSError):
+                return False
             else:
                 return True
-    return False
 
 
 async def _start(folder: Path, socket: Path) -> None:
     server = find_server()
     socket.unlink(missing_ok=True)
+    logfile = folder / "redis.log"
     command = [
         str(server),
         *("--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"),
         *("--dir", str(folder), "--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
-        *("--maxmemory-policy", "noeviction", "--daemonize", "no", "--loglevel", "warning"),
+        *("--maxmemory-policy", "noeviction", "--loglevel", "warning", "--logfile", str(logfile)),
+        # As a daemon it has a session of its own: Ctrl-C reaches XiaoQ alone, which stops it last.
+        *("--daemonize", "yes"),
     ]
-    logfile = folder / "redis.log"
-    with logfile.open("ab") as output:
-        # A session of its own: Ctrl-C reaches XiaoQ alone, which stops Redis as the last thing.
-        process = subprocess.Popen(  # noqa: ASYNC220, S603 - returns at once; fixed command
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-        )
+    subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)  # noqa: ASYNC221, S603 - forks at once; fixed command
     deadline = asyncio.get_running_loop().time() + START_SECONDS
     while not await _answers(socket):
-        if process.poll() is not None or asyncio.get_running_loop().time() > deadline:
-            process.kill()
+        if asyncio.get_running_loop().time() > deadline:
             raise ConfigError(f"the embedded Redis did not start ({server}); its log: {logfile}")
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.005)
     log.info("embedded redis started", server=str(server))
 
 
 async def _stop(socket: Path) -> None:
     try:
-        async with Redis(unix_socket_path=str(socket), socket_timeout=5) as client:
+        async with _client(socket) as client:
             await client.shutdown()
     except (RedisError, OSError) as error:
         log.warning("embedded redis did not stop cleanly", error=type(error).__name__)
     else:
         log.info("embedded redis stopped")
+
+
+def _client(socket: Path) -> Redis:
+    """A client that says at once when nobody listens."""
+    retry = Retry(NoBackoff(), 0)
+    return Redis(unix_socket_path=str(socket), socket_timeout=5, retry=retry)
