@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from core.length import LengthLimit
+from core.moderation.hits import Hit
+from core.moderation.matcher import Matcher
 from core.moderation.stream import StreamFilter
-from core.moderation.words import Hit, Matcher
 
 
 class Draft:

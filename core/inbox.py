@@ -76,6 +76,7 @@ class Inbox:
         self._finish = Script(store, FINISH)
         self._release = Script(store, RELEASE)
         self._renew = Script(store, RENEW)
+        self._return = Script(store, RETURN)
 
     def partition(self, conversation: str) -> Partition:
         """The partition of a conversation."""
@@ -200,6 +201,11 @@ class Inbox:
         args: list[str | int] = [GROUP, entry.id, lease.fence, entry.conversation, int(not failed)]
         await self._release(self._lane_keys(lease.entry), args)
 
+    async def give_back(self, entry: Entry, worker: str) -> None:
+        """Announce a lane again that was taken but not begun."""
+        keys = [entry.partition.key("ready")]
+        await self._return(keys, [GROUP, worker, entry.id, entry.conversation])
+
     async def renew(self, leases: Sequence[Lease], worker: str) -> list[Lease]:
         """Heartbeat for leases of one partition; returns those that are lost."""
         partition = leases[0].entry.partition
@@ -307,6 +313,15 @@ if ARGV[5] == '1' then redis.call('HINCRBY', KEYS[3], 'attempt', -1) end
 redis.call('HDEL', KEYS[3], 'fence')
 redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
 redis.call('XDEL', KEYS[1], ARGV[2])
+redis.call('XADD', KEYS[1], '*', 'lane', ARGV[4])
+return 1
+"""
+
+RETURN = """
+local mine = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2])
+if #mine == 0 then return 0 end
+redis.call('XACK', KEYS[1], ARGV[1], ARGV[3])
+redis.call('XDEL', KEYS[1], ARGV[3])
 redis.call('XADD', KEYS[1], '*', 'lane', ARGV[4])
 return 1
 """

@@ -13,7 +13,8 @@ import structlog
 from config.errors import ConfigError, PersonaError
 from config.persona import SENTENCES, Persona, check_personas, route, scan_personas
 from core.messages import Address
-from core.moderation.words import Matcher, WordLists, load_word_lists
+from core.moderation.matcher import Matcher
+from core.moderation.words import WordLists, load_word_lists
 
 log = structlog.get_logger()
 

@@ -24,7 +24,7 @@ from core.language import detect_language
 from core.limits import Limiter
 from core.memory import History, Memory
 from core.metrics import Metrics
-from core.moderation.words import Hit
+from core.moderation.hits import Hit
 from core.personas import Personas
 from core.replies import Delta, Done, Origin, Outcome, Reply, ReplyEvent, Retract, Source, Usage
 from core.scene import Request, Scene

@@ -92,7 +92,7 @@ class Worker:
             heart = keepers.create_task(self._beat())
             async with asyncio.TaskGroup() as readers:
                 reading = [
-                    readers.create_task(self._read(partition, turns))
+                    readers.create_task(self._read(partition, turns, stop))
                     for partition in self._inbox.partitions
                 ]
                 reading.append(readers.create_task(self._relieve(turns)))
@@ -100,6 +100,7 @@ class Worker:
                 for task in reading:
                     task.cancel()
             await self._drain()
+            await self._give_back()
             heart.cancel()
 
     async def _drain(self) -> None:
@@ -114,10 +115,26 @@ class Worker:
                 log.warning("open turns handed back", turns=len(late))
                 await asyncio.wait(late)
 
-    async def _read(self, partition: Partition, turns: asyncio.TaskGroup) -> None:
-        """Take this partition's lanes; after a start or an outage first those in our name."""
+    async def _give_back(self) -> None:
+        """Announce again what a reader took in the moment it was stopped."""
+        try:
+            async with asyncio.timeout(RELEASE_SECONDS):
+                for partition in self._inbox.partitions:
+                    async with aclosing(self._inbox.own(partition, self._name)) as entries:
+                        async for entry in entries:
+                            await self._inbox.give_back(entry, self._name)
+        except (TimeoutError, *STORE_BROKEN) as error:
+            log.warning("lanes not handed back", error=type(error).__name__)
+
+    async def _read(
+        self, partition: Partition, turns: asyncio.TaskGroup, stop: asyncio.Event
+    ) -> None:
+        """Take this partition's lanes; after a start or an outage first those in our name.
+
+        Asks for `stop` itself, because redis-py 8.1 swallows a cancellation while it connects.
+        """
         is_fresh = True
-        while True:
+        while not stop.is_set():
             try:
                 if is_fresh:
                     async with aclosing(self._inbox.own(partition, self._name)) as entries:

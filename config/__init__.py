@@ -1,0 +1,1 @@
+"""Settings, persona files, word lists and sample knowledge; imports nothing of ours."""

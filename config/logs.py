@@ -1,0 +1,101 @@
+"""Logs on standard error, in one shape for XiaoQ and for the libraries it uses.
+
+Everything goes through the standard `logging` and one structlog formatter. Keys are data and events
+are constant sentences, so what may be secret can be found by its key. Nothing secret should be
+logged in the first place: the redaction here is the second line of defence.
+"""
+
+import logging
+import re
+import sys
+from typing import TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from config.settings import LogSettings
+
+HIDDEN = "***"
+
+_OURS = ("bots", "core", "inference", "config", "__main__")
+_SECRET = re.compile(
+    r"token(?!i)|secret|passw|authorization|cookie|credential|(^|[^a-z])(api)?keys?($|[^a-z])",
+    re.IGNORECASE,
+)
+_URL_PASSWORD = re.compile(r"(://[^\s/:@]*:)\S*@")
+
+
+def configure_logging(settings: LogSettings, stream: TextIO = sys.stderr) -> None:
+    """Send all logs of the process to `stream`; a second call replaces the first.
+
+    Libraries are heard from `warning` on, and aiohttp's access log not at all, unless the level is
+    `debug`.
+    """
+    level = logging.getLevelNamesMapping()[settings.level.upper()]
+    is_terminal = stream.isatty()
+    is_text = settings.format == "text" or (settings.format == "auto" and is_terminal)
+    before = _before()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=before,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                redact,
+                _text(is_terminal) if is_text else _json(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level if level <= logging.DEBUG else max(level, logging.WARNING))
+    for name in _OURS:
+        logging.getLogger(name).setLevel(level)
+    structlog.configure(
+        processors=[*before, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+
+
+def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Hide what stands under a key that names a secret, and passwords in addresses, at any depth.
+
+    Numbers stay: a count of tokens is no token.
+    """
+    return {key: _redacted(key, value) for key, value in event.items()}
+
+
+def _redacted(key: object, value: object) -> object:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(key, str) and _SECRET.search(key):
+        return HIDDEN
+    if isinstance(value, dict):
+        return {inner: _redacted(inner, below) for inner, below in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_redacted(None, entry) for entry in value]
+    text = value if isinstance(value, str) else str(value)
+    return _URL_PASSWORD.sub(rf"\g<1>{HIDDEN}@", text)
+
+
+def _before() -> list[Processor]:
+    """What every line gets, whoever wrote it."""
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+
+
+def _text(is_terminal: bool) -> Processor:
+    return structlog.dev.ConsoleRenderer(
+        colors=is_terminal, exception_formatter=structlog.dev.plain_traceback
+    )
+
+
+def _json() -> Processor:
+    return structlog.processors.JSONRenderer(ensure_ascii=False)

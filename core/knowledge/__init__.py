@@ -1,0 +1,1 @@
+"""Knowledge: documents and FAQ files, and the index that finds passages in them."""

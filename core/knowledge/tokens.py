@@ -1,0 +1,114 @@
+"""Cut a text into the tokens that are indexed and compared.
+
+Two views are laid over each other: words (rjieba for Chinese, lightly stemmed for English) and
+pieces of letters (one and two Chinese characters, three Latin letters). Words carry the meaning,
+pieces forgive typing errors, endings and wrong word borders. Traditional and simplified characters,
+full and half width, upper and lower case are the same.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import cache
+from itertools import pairwise
+from typing import Final
+
+from opencc import OpenCC
+
+from core.knowledge.lexicon import ASKING, CHINESE_PHRASES, ENGLISH_PHRASES, FUNCTION
+
+CONTENT_WEIGHT: Final = 1.0
+ASKING_WEIGHT: Final = 0.7
+PIECE_WEIGHT: Final = 0.5
+FUNCTION_WEIGHT: Final = 0.2
+
+_DENSE: Final = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
+_RUNS: Final = re.compile(f"([{_DENSE}]+)|([^\\W_{_DENSE}]+)")
+_PHRASES: Final = re.compile(
+    "|".join(sorted(CHINESE_PHRASES, key=len, reverse=True))
+    + rf"|\b(?:{'|'.join(ENGLISH_PHRASES)})\b|'(?:s|m|re|ve|ll|d)\b"
+)
+_PHRASE: Final = CHINESE_PHRASES | ENGLISH_PHRASES
+_VOWEL: Final = re.compile("[aeiouy]")
+
+
+def weigh(text: str) -> Iterator[tuple[str, float]]:
+    """Every token of a text, in order and as often as it stands there, with its weight."""
+    for found in _RUNS.finditer(normalise(text)):
+        dense, spaced = found.groups()
+        if dense:
+            yield from ((f".{word}", _weight(word)) for word in _cut(dense))
+            yield from ((piece, PIECE_WEIGHT) for piece in _pieces(dense))
+        else:
+            yield f".{_stem(spaced)}", _weight(spaced)
+            yield from ((piece, PIECE_WEIGHT) for piece in _trigrams(f"_{spaced}_"))
+
+
+def normalise(text: str) -> str:
+    """Make equal what is written differently and means the same."""
+    plain = unicodedata.normalize("NFKC", text).lower().replace("’", "'")
+    plain = plain.translate(_simplified())
+    return _PHRASES.sub(lambda found: _PHRASE.get(found[0], ""), plain)
+
+
+def _weight(word: str) -> float:
+    if word in FUNCTION:
+        return FUNCTION_WEIGHT
+    return ASKING_WEIGHT if word in ASKING else CONTENT_WEIGHT
+
+
+def _cut(text: str) -> list[str]:
+    # Imported here: it takes 0.1 s and 33 MB, paid when the first index is built.
+    from rjieba import cut  # noqa: PLC0415
+
+    # Without the hidden Markov model: it invents words, R@1 on CMRC 2018 0.968 instead of 0.973.
+    return cut(text, False)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    yield from text
+    yield from map("".join, pairwise(text))
+
+
+def _trigrams(text: str) -> Iterator[str]:
+    return (text[start : start + 3] for start in range(len(text) - 2))
+
+
+def _stem(word: str) -> str:
+    """Take off an English plural, -ing, -ed and a mute e; short words and other scripts stay."""
+    if len(word) <= 3 or not word.isascii():
+        return word
+    return _without_e(_without_suffix(_singular(word)))
+
+
+def _singular(word: str) -> str:
+    if word.endswith("ies") and len(word) > 4:
+        return f"{word[:-3]}y"
+    if word.endswith("sses"):
+        return word[:-2]
+    if word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        return word[:-1]
+    return word
+
+
+def _without_suffix(word: str) -> str:
+    for suffix in ("ing", "ed"):
+        stem = word.removesuffix(suffix)
+        if stem != word and len(stem) >= 3 and _VOWEL.search(stem):
+            is_doubled = len(stem) > 3 and stem[-1] == stem[-2] and stem[-1] not in "lsz"
+            return stem[:-1] if is_doubled else stem
+    return word
+
+
+def _without_e(word: str) -> str:
+    return word[:-1] if word.endswith("e") and len(word) > 4 else word
+
+
+@cache
+def _simplified() -> dict[int, str]:
+    """Traditional characters and the one simplified character of each."""
+    blocks = ((0x3400, 0x4DC0), (0x4E00, 0xA000), (0xF900, 0xFB00))
+    han = [chr(code) for first, end in blocks for code in range(first, end)]
+    same = OpenCC("t2s").convert("\n".join(han)).split("\n")
+    pairs = zip(han, same, strict=True)
+    return {ord(old): new for old, new in pairs if old != new and len(new) == 1}

@@ -1,0 +1,39 @@
+"""Terms by the form in which a view shows them."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+
+from ahocorasick_rs import AhoCorasick
+
+from core.moderation.terms import Term
+
+
+class Index:
+    """An automaton that finds forms, and their sorted list, which tells what a text may become.
+
+    The automaton keeps no state between texts, so a stream asks the list about its last letters.
+    """
+
+    def __init__(self, forms: Mapping[str, Sequence[Term]]) -> None:
+        # A sorted list costs the automaton half the time to build.
+        self._forms = sorted(forms)
+        self._terms = [tuple(forms[form]) for form in self._forms]
+        self._first = frozenset(form[0] for form in self._forms)
+        self._automaton = AhoCorasick(self._forms, store_patterns=False)
+        self.longest = max(map(len, self._forms), default=0)
+        """Letters of the longest form; 0 if there is none."""
+
+    def matches(self, letters: str) -> Iterator[tuple[int, int, Sequence[Term]]]:
+        """Every form in the letters, overlapping ones too: begin, end, and the terms behind it."""
+        for form, begin, end in self._automaton.find_matches_as_indexes(letters, overlapping=True):
+            yield begin, end, self._terms[form]
+
+    def unfinished(self, letters: str) -> Iterator[int]:
+        """From where on the letters are the beginning of a longer form, leftmost first."""
+        for begin in range(max(0, len(letters) - self.longest + 1), len(letters)):
+            if letters[begin] in self._first and self._begins(letters[begin:]):
+                yield begin
+
+    def _begins(self, letters: str) -> bool:
+        index = bisect_right(self._forms, letters)
+        return index < len(self._forms) and self._forms[index].startswith(letters)

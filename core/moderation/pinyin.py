@@ -1,0 +1,65 @@
+"""How Han characters sound: their syllables in pinyin, without tones."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import product
+from pathlib import Path
+from sys import intern
+
+_SPELLINGS_MOST = 8
+_BASIC_PLANE = 0xFFFF
+_ENTRY = re.compile(r'"(\d+)": "([a-z]+)')
+# The second common reading of everyday characters; the dictionary's first one comes from pypinyin.
+_SECOND = (
+    "行hang 长chang 重chong 藏zang 都du 调tiao 了liao 佛fo 的di 弹tan 没mo 传zhuan 便pian "
+    "谁shei 朝zhao 血xie 觉jiao 乐yue 会kuai 率shuai 降xiang 着zhuo 露lou 厦xia 色shai 卡qia "
+    "还huan 得dei 差chai 曾zeng 参shen 单shan 解xie 薄bo 壳qiao 剥bo"
+)
+_ALSO = {entry[0]: entry[1:] for entry in _SECOND.split()}
+
+
+@dataclass(frozen=True, slots=True)
+class Pinyin:
+    """The readings of single characters. Phrases are not looked at: 银行 is yinxing and yinhang."""
+
+    first: Mapping[str, str]
+    """Simplified character to its usual syllable."""
+
+    def readings(self, letter: str) -> tuple[str, ...]:
+        """The syllables of a character, the usual one first; a letter that is no Han is itself."""
+        usual = self.first.get(letter, letter)
+        return (usual, _ALSO[letter]) if letter in _ALSO else (usual,)
+
+    def spellings(self, letters: str) -> Iterable[str]:
+        """A word as people type it in pinyin, in at most 8 ways."""
+        ways = [self.readings(letter) for letter in letters]
+        doubtful = [index for index, way in enumerate(ways) if len(way) > 1]
+        for index in doubtful[_SPELLINGS_MOST.bit_length() - 1 :]:
+            ways[index] = ways[index][:1]
+        return ("".join(way) for way in product(*ways))
+
+
+def load_pinyin() -> Pinyin:
+    """Read the character dictionary of pypinyin 0.55; takes some 60 ms.
+
+    The file is read and the package not imported: it would load its dictionary of phrases, three
+    times the size, or want an environment variable set against that.
+    """
+    package = find_spec("pypinyin")
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("pypinyin is not installed")
+    text = (Path(package.origin).parent / "pinyin_dict.json").read_text(encoding="utf-8")
+    toneless = text.translate({ord(mark): _toneless(mark) for mark in set(text)})
+    first = {}
+    for entry in _ENTRY.finditer(toneless):
+        if (code := int(entry[1])) <= _BASIC_PLANE:
+            first[chr(code)] = intern(entry[2])
+    return Pinyin(first)
+
+
+def _toneless(letter: str) -> str:
+    base = unicodedata.normalize("NFD", letter)
+    return "v" if base.startswith("u\u0308") else base[0] * (not unicodedata.combining(letter))

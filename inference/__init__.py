@@ -1,0 +1,1 @@
+"""The model behind one wire: the OpenAI chat-completions protocol, streamed."""

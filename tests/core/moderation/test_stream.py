@@ -1,0 +1,191 @@
+"""The stream filter does to any chunks what the whole-text filter does to the text."""
+
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from core.moderation.matcher import Matcher
+from core.moderation.stream import StreamFilter
+from core.moderation.words import WordLists, load_word_lists
+
+ROOT = Path(__file__).parents[3]
+SHARED_DATA = ROOT.parent / "shared" / "data"
+
+BAD = """
+action: refuse
+words: [麻醉枪, 枪, 三级片, 代开发票, fuck, shit, ignore all previous, sb, 色情, 银行卡, 加qq群, 炸弹制作]
+allow: [三级片区, 枪手, shit happens, 水枪]
+"""
+RIVALS = """
+action: mask
+words: [aba, abab, 淘宝, 宝贝计划, shop ex, ass, 枪手联盟, ex hib, 弹制]
+allow: [淘宝贝, ass et]
+"""
+WATCH = """
+action: mask
+words: [发票, 贝, hit, us instr, 醉]
+"""
+FOREIGN = "año\tes\ncafé\tfr\nсука\tru\n"
+
+PIECES = (
+    *"麻醉枪三级片区代开发票色情银行卡加群炸弹制作淘宝贝计划好手联盟水槍銀級區開發彈",
+    *"fuckshit sbaqxZ157@$!|.,_*·，。\n❤①㎏㍿㊙ｆＫﬁсукай\u0301\u0303\u200b\u200d\ufe0f\u00adßİñóé",
+    *("fuck", "shit", "happens", "ignore", " all ", "previous", "qq", "aba", "shop", "ex", "hib"),
+    *("ass", "et", "us", "instr", "hit", "$h", "!t", "año", "caf", "👍🏽", "👨‍👩‍👧", "1️⃣", "ไทย"),
+    *("hang", "yin", "ka", "qun", "jia", "zha", "dan", "zhi", "zuo", "ma", "zui", "qiang", "iang"),
+    *("\u200b" * 7, "\u200b" * 8, "\u200b" * 9, "_" * 8, " " * 9, ". . . . .", "\ud83d"),
+)
+TEXTS = st.lists(st.sampled_from(PIECES) | st.text(max_size=3), min_size=1, max_size=30).map(
+    "".join
+)
+CHUNKS = st.just([1]) | st.lists(st.integers(1, 12), min_size=1, max_size=8)
+
+
+@pytest.fixture(scope="module")
+def lists(tmp_path_factory: pytest.TempPathFactory) -> WordLists:
+    folder = tmp_path_factory.mktemp("words")
+    files = {"bad.yaml": BAD, "rivals.yaml": RIVALS, "watch.yaml": WATCH, "foreign.tsv": FOREIGN}
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return load_word_lists(folder)
+
+
+@pytest.fixture(scope="module")
+def matchers(lists: WordLists) -> list[Matcher]:
+    """One that refuses, and one that only masks and logs, so that streams go on for long."""
+    return [
+        lists.matcher(["bad", "rivals", "foreign"], ["watch"], ["贝计划好", "qian"]),
+        lists.matcher(["rivals"], ["bad", "watch", "foreign"], ["贝计划好"]),
+    ]
+
+
+def cut(text: str, sizes: Sequence[int]) -> Iterator[str]:
+    """Chunks of these sizes, again and again."""
+    rest = text
+    for size in itertools.cycle(sizes):
+        if not rest:
+            return
+        yield rest[:size]
+        rest = rest[size:]
+
+
+def assert_streams_like_whole(matcher: Matcher, text: str, sizes: Sequence[int]) -> None:
+    whole = matcher.filter(text)
+    stream = StreamFilter(matcher)
+    shown = ""
+    for chunk in cut(text, sizes):
+        shown += stream.feed(chunk)
+        assert whole.text.startswith(shown)
+        assert stream.held <= matcher.reach
+    shown += stream.flush()
+    assert (shown, stream.hits, stream.refused) == (whole.text, whole.hits, whole.refused)
+
+
+@settings(max_examples=max(300, settings.default.max_examples), deadline=None)
+@given(text=TEXTS, sizes=CHUNKS, upper=st.booleans())
+@example(text="x" + "\u200b" * 7 + "ass", sizes=[9], upper=False)
+@example(text="淘宝贝计划好", sizes=[1], upper=False)
+@example(text="caf" + "e\u200b\u0301 ", sizes=[1], upper=False)
+@example(text="abababa枪手联盟", sizes=[2, 1], upper=False)
+def test_any_chunks_give_what_the_whole_text_gives(
+    matchers: list[Matcher], text: str, sizes: list[int], upper: bool
+):
+    for matcher in matchers:
+        assert_streams_like_whole(matcher, text.upper() if upper else text, sizes)
+
+
+def test_every_shipped_word_is_stopped_letter_by_letter():
+    lists = load_word_lists(ROOT / "config" / "words")
+    for category in lists.categories():
+        matcher = lists.matcher([category.name])
+        words = [term.letters for term in lists._lists[category.name].terms if not term.allows]
+        for word in words:
+            stream = StreamFilter(matcher)
+            shown = "".join(map(stream.feed, f"您好，{word}。")) + stream.flush()
+            assert shown in ("您好，", f"您好，{'*' * len(word)}。"), word
+            assert stream.hits
+
+
+def test_a_word_that_could_go_on_is_held_until_it_cannot(make_matcher):
+    stream = StreamFilter(make_matcher("ass", "代开发票"))
+    assert stream.feed("an ass") == "an "
+    assert stream.feed("\u200b") == ""
+    assert stream.feed("et") == "ass\u200bet"
+    assert stream.feed(" 时代") == " 时"
+    assert stream.feed("开，") == ""
+    assert stream.feed("会") == "代开，会"
+    assert stream.feed("代开發") == ""
+    assert stream.flush() == "代开發"
+
+
+def test_after_a_refused_word_nothing_is_shown(make_matcher):
+    stream = StreamFilter(make_matcher("麻醉枪"))
+    assert stream.feed("买麻醉槍吧") == "买"
+    assert stream.refused
+    assert stream.feed("你好") == ""
+    assert stream.flush() == ""
+    assert [(hit.start, hit.end) for hit in stream.hits] == [(1, 4)]
+
+
+def test_the_longest_masked_word_is_waited_for(make_matcher):
+    stream = StreamFilter(make_matcher(mask=["云雀", "云雀商城旗舰店"]))
+    assert stream.feed("去云雀商城") == "去"
+    assert stream.feed("买") == "**商城买"
+    assert stream.feed("云雀商城旗舰店") == ""
+    assert stream.flush() == "*******"
+
+
+def test_a_mask_reaches_over_what_is_still_held(make_matcher):
+    stream = StreamFilter(make_matcher("丙丁", mask=["甲乙丙"]))
+    assert stream.feed("甲乙丙") == ""
+    assert stream.feed("x") == "***x"
+    assert stream.feed("甲乙丙丁") == ""
+    assert stream.flush() == "**"
+    assert stream.refused
+
+
+def test_what_is_held_is_bounded_however_an_attacker_stretches_a_word(make_matcher):
+    matcher = make_matcher("麻醉枪", "abcdefgh")
+    for letters in ("麻醉", "abcdefg"):
+        stretched = "".join(letter + "\u200b" * 8 for letter in letters)
+        for text in (stretched * 20, stretched + "\u200b" * 500, letters * 100):
+            stream = StreamFilter(matcher)
+            for character in text:
+                stream.feed(character)
+                assert stream.held <= matcher.reach == 72
+
+
+def test_the_shops_own_texts_are_hardly_held_back():
+    texts = [
+        path.read_text(encoding="utf-8")
+        for path in sorted((ROOT / "config" / "knowledge").rglob("*.*"))
+    ]
+    assert texts
+    assert _mean_held(texts) < 1
+
+
+def test_encyclopedia_passages_are_hardly_held_back():
+    passages = SHARED_DATA / "cmrc2018" / "passages.jsonl"
+    if not passages.exists():
+        pytest.skip("needs the data set cmrc2018 in ../shared/data")
+    lines = passages.read_text(encoding="utf-8").splitlines()[:60]
+    assert _mean_held([json.loads(line)["text"] for line in lines]) < 1
+
+
+def _mean_held(texts: list[str]) -> float:
+    """Characters held back after a chunk of one to four, with all shipped lists."""
+    lists = load_word_lists(ROOT / "config" / "words")
+    matcher = lists.matcher([category.name for category in lists.categories()])
+    held = []
+    for text in texts:
+        stream = StreamFilter(matcher)
+        for chunk in cut(text, [1, 4, 2, 3]):
+            stream.feed(chunk)
+            held.append(stream.held)
+        assert not stream.refused
+    return sum(held) / len(held)

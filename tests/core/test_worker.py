@@ -1,0 +1,308 @@
+"""Workers on a real Redis, with a scripted pipeline and a channel that sends parts."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+import pytest
+
+from config.settings import InboxSettings
+from core.errors import UndeliverableError
+from core.inbox import Inbox
+from core.messages import Address, Message
+from core.metrics import Metrics
+from core.redis import open_store
+from core.replies import Delta, Done, Origin, Outcome, Reply
+from core.tasks import beside
+from core.worker import Worker
+
+SETTINGS = InboxSettings(lease_seconds=1, grace_seconds=1, attempts=3)
+
+
+def reply(text: str, outcome: Outcome = Outcome.ANSWERED) -> Reply:
+    return Reply(text, outcome, Origin.MODEL, "zh", "shop", "v1")
+
+
+class ScriptedPipeline:
+    """Answers with the question; `script` steps in before, once per attempt."""
+
+    def __init__(self) -> None:
+        self.script: list[Callable] = []
+        self.asked: list[str] = []
+        self.stopped = 0
+
+    async def answer(self, request):
+        self.asked.append(request.turn.text)
+        try:
+            if self.script:
+                await self.script.pop(0)()
+            yield Delta("re: ")
+            yield Done(reply(f"re: {request.turn.text} #{len(self.asked)}"))
+        finally:
+            self.stopped += 1
+
+    def apology(self, turn):
+        return reply("sorry", Outcome.FAILED)
+
+
+class Ledger:
+    """Remembers which turns were closed."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.measured: list[Outcome] = []
+
+    async def close(self, request, ended):
+        return [("RPUSH", self.key, ended.outcome.value)]
+
+    def measure(self, request, ended):
+        self.measured.append(ended.outcome)
+
+
+class PartsChannel:
+    """Sends a reply word by word; `script` steps in before each part."""
+
+    name = "parts"
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.script: list[Callable] = []
+
+    async def reply(self, to, events, delivery):
+        async for event in events:
+            if not isinstance(event, Done):
+                continue
+            parts = event.reply.text.split(" ")
+            for number in range(delivery.sent, len(parts)):
+                if self.script:
+                    await self.script.pop(0)()
+                self.sent.append(parts[number])
+                await delivery.delivered(number + 1)
+
+
+async def fail() -> None:
+    raise ValueError("a customer's text")
+
+
+async def refuse() -> None:
+    raise UndeliverableError("blocked")
+
+
+async def nothing() -> None:
+    pass
+
+
+async def forever() -> None:
+    await asyncio.Event().wait()
+
+
+class Desk:
+    """One inbox with its pipeline, channel and ledger."""
+
+    def __init__(self, store, inbox: Inbox) -> None:
+        self.store = store
+        self.inbox = inbox
+        self.pipeline = ScriptedPipeline()
+        self.channel = PartsChannel()
+        self.ledger = Ledger(inbox.partitions[0].key("ledger"))
+
+    async def say(self, *texts: str, user: str = "ann") -> None:
+        for text in texts:
+            address = Address("parts", "main", user, user)
+            await self.inbox.accept(Message(f"{user}-{text}", address, text, 0.0))
+
+    @asynccontextmanager
+    async def worker(self, name: str = "w1"):
+        stop = asyncio.Event()
+        worker = Worker(
+            name=name,
+            inbox=self.inbox,
+            pipeline=self.pipeline,
+            ledger=self.ledger,
+            channels={"parts": self.channel},
+            settings=SETTINGS,
+            metrics=Metrics(),
+        )
+        async with beside(worker.run(stop)) as work:
+            yield work
+            stop.set()
+            await asyncio.wait([work])
+
+    async def until_done(self, seconds: float = 15.0) -> None:
+        async with asyncio.timeout(seconds):
+            while (await self.inbox.depth())[0]:
+                await asyncio.sleep(0.01)
+
+    async def ledger_rows(self) -> list[str]:
+        return await self.store.lrange(self.ledger.key, 0, -1)
+
+
+@pytest.fixture
+async def desk(store):
+    inbox = Inbox(store, SETTINGS, partitions=1)
+    await inbox.open()
+    return Desk(store, inbox)
+
+
+async def test_a_message_is_answered_and_its_turn_closed_once(desk):
+    async with desk.worker():
+        await desk.say("hello")
+        await desk.until_done()
+    assert desk.channel.sent == ["re:", "hello", "#1"]
+    assert await desk.ledger_rows() == ["answered"]
+
+
+async def test_messages_that_came_before_the_answer_are_answered_together_and_in_order(desk):
+    await desk.say("one", "two", "three")
+    async with desk.worker():
+        await desk.until_done()
+    assert desk.pipeline.asked == ["one\ntwo\nthree"]
+
+
+async def test_messages_that_come_during_an_answer_wait_for_its_end(desk):
+    going = asyncio.Event()
+    desk.pipeline.script = [going.wait]
+    async with desk.worker():
+        await desk.say("one")
+        while not desk.pipeline.asked:
+            await asyncio.sleep(0.01)
+        await desk.say("two", "three")
+        going.set()
+        await desk.until_done()
+    assert desk.pipeline.asked == ["one", "two\nthree"]
+
+
+async def test_conversations_do_not_wait_for_each_other(desk):
+    going = asyncio.Event()
+    desk.pipeline.script = [going.wait]
+    async with desk.worker():
+        await desk.say("slow", user="ann")
+        while not desk.pipeline.asked:
+            await asyncio.sleep(0.01)
+        await desk.say("quick", user="bob")
+        async with asyncio.timeout(5):
+            while "quick" not in desk.channel.sent:
+                await asyncio.sleep(0.01)
+        going.set()
+        await desk.until_done()
+
+
+async def test_what_follows_a_break_between_parts_is_the_rest_of_the_same_answer(desk):
+    desk.channel.script = [nothing, fail]
+    async with desk.worker():
+        await desk.say("hello")
+        await desk.until_done()
+    assert desk.channel.sent == ["re:", "hello", "#1"]
+    assert desk.pipeline.asked == ["hello"]
+
+
+async def test_a_message_that_fails_three_times_gets_the_apology_and_is_kept(desk):
+    desk.pipeline.script = [fail, fail, fail]
+    async with desk.worker():
+        await desk.say("poison")
+        await desk.until_done()
+    assert desk.channel.sent == ["sorry"]
+    assert await desk.inbox.dead_letters() == 1
+    assert await desk.ledger_rows() == ["failed"]
+
+
+async def test_a_failure_is_tried_again_and_the_answer_arrives_once(desk):
+    desk.pipeline.script = [fail, fail]
+    async with desk.worker():
+        await desk.say("hard")
+        await desk.until_done()
+    assert desk.channel.sent == ["re:", "hard", "#3"]
+    assert await desk.inbox.dead_letters() == 0
+
+
+async def test_a_reply_that_can_never_be_delivered_ends_its_turn(desk):
+    desk.channel.script = [refuse]
+    async with desk.worker():
+        await desk.say("hello")
+        await desk.until_done()
+        await desk.say("again")
+        await desk.until_done()
+    assert desk.channel.sent == ["re:", "again", "#2"]
+    assert await desk.ledger_rows() == ["answered", "answered"]
+
+
+async def test_a_failing_attempt_logs_where_but_not_what(desk, capsys):
+    desk.pipeline.script = [fail]
+    async with desk.worker():
+        await desk.say("hello")
+        await desk.until_done()
+    logged = capsys.readouterr().out
+    assert "ValueError at" in logged
+    assert "customer's text" not in logged
+
+
+async def test_a_stop_hands_back_what_takes_longer_than_the_grace_time(desk):
+    desk.pipeline.script = [forever]
+    async with desk.worker("w1"):
+        await desk.say("slow")
+        while not desk.pipeline.asked:
+            await asyncio.sleep(0.01)
+    assert desk.pipeline.stopped == 1
+    async with desk.worker("w2"):
+        await desk.until_done(3)
+    assert desk.channel.sent == ["re:", "slow", "#2"]
+
+
+async def test_a_worker_that_died_is_relieved_by_another(desk):
+    desk.pipeline.script = [forever]
+    with suppress(asyncio.CancelledError):
+        async with AsyncExitStack() as life:
+            work = await life.enter_async_context(desk.worker("w1"))
+            await desk.say("hello")
+            while not desk.pipeline.asked:
+                await asyncio.sleep(0.01)
+            desk.inbox.release = forever_release  # a killed process hands nothing back
+            work.cancel()
+            raise asyncio.CancelledError
+    del desk.inbox.release
+    async with desk.worker("w2"):
+        await desk.until_done(10)
+    assert desk.channel.sent == ["re:", "hello", "#2"]
+
+
+async def forever_release(*_args, **_more) -> None:
+    pass
+
+
+async def test_a_worker_whose_lease_was_taken_stops_its_turn(desk):
+    desk.pipeline.script = [forever]
+    async with desk.worker("w1"):
+        await desk.say("hello")
+        while not desk.pipeline.asked:
+            await asyncio.sleep(0.01)
+        partition = desk.inbox.partitions[0]
+        pending = await desk.store.xpending_range(partition.key("ready"), "workers", "-", "+", 10)
+        entry_id = pending[0]["message_id"]
+        await desk.store.xclaim(partition.key("ready"), "workers", "w2", 0, [entry_id])
+        own = [entry async for entry in desk.inbox.own(partition, "w2")]
+        lease = await desk.inbox.begin(own[0], "w2")
+        async with asyncio.timeout(5):
+            while not desk.pipeline.stopped:
+                await asyncio.sleep(0.01)
+        await desk.inbox.finish(lease, 1)
+    assert desk.channel.sent == []
+
+
+async def test_work_goes_on_after_redis_was_away(desk, redis_url, tmp_path):
+    async with desk.worker():
+        await desk.say("one")
+        await desk.until_done()
+        await desk.store.client_kill_filter(_type="normal", skipme=True)
+        await desk.say("two")
+        await desk.until_done()
+    assert desk.pipeline.asked == ["one", "two"]
+
+
+async def test_a_redis_that_lost_its_data_is_used_again(desk, redis_url):
+    async with desk.worker(), open_store(redis_url) as other:
+        await desk.say("one")
+        await desk.until_done()
+        await other.flushall()
+        await desk.say("two")
+        await desk.until_done()
+    assert desk.pipeline.asked == ["one", "two"]
