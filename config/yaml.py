@@ -128,8 +128,10 @@ def read_text(path: Path) -> str:
 
 def compose(text: str, path: Path) -> Node | None:
     """Parse into nodes that know their places; raise ConfigError with line, column and reason."""
+    reader = YAML(typ="safe", pure=True)
+    reader.composer.warn_double_anchors = False  # every anchor is refused anyway
     try:
-        root: Node | None = YAML(typ="safe", pure=True).compose(text)
+        root: Node | None = reader.compose(text)
     except MarkedYAMLError as error:
         raise ConfigError(f"{path}:{_explain(error, text)}") from error
     except ReaderError as error:

@@ -203,7 +203,7 @@ def _inline(value: object) -> str:
     """Write a value within a line: bare where that is safe, else as JSON, which YAML includes."""
     if isinstance(value, str):
         try:
-            if parse_yaml(f"x: [{value}]", Path()) == {"x": [value]}:
+            if parse_yaml(f"a: {value}\nb: [{value}]", Path()) == {"a": value, "b": [value]}:
                 return value
         except ConfigError:
             pass

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.errors import ConfigError
@@ -162,6 +162,7 @@ def test_a_full_width_colon_inside_a_text_is_not_blamed_for_something_else():
         ("- a\n", '1: the file should consist of lines "name: value"'),
         ("just text\n", '1: the file should consist of lines "name: value"'),
         ("a: &b 1\n", "1: a text that begins with & should stand in quotation marks"),
+        ("a: &b 1\nc: [&b 1]\n", "1: a text that begins with & should stand in quotation marks"),
         ("a: !b 1\n", "1: a text that begins with ! should stand in quotation marks"),
         (": 1\n", "1: a name is missing before the colon"),
         ("{a: 1}: 1\n", "1: a name is missing before the colon"),
@@ -171,7 +172,7 @@ def test_a_full_width_colon_inside_a_text_is_not_blamed_for_something_else():
     ],
 )
 def test_what_yaml_allows_and_people_do_not_mean_is_refused(text, line):
-    assert complaint(text) == f"a.yaml:{line}"
+    assert complaint(text).split("\n")[0] == f"a.yaml:{line}"
 
 
 def test_all_such_mistakes_are_said_at_once():
@@ -232,11 +233,13 @@ def lines_about(text):
     return []
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=60))
 def test_no_text_at_all_breaks_the_reader(text):
     assert all(line.startswith("a.yaml:") for line in lines_about(text))
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.text(alphabet="ab:- \n#|>{}[],\"'*&!%@\\\t：", max_size=30))
 def test_no_yaml_like_text_breaks_the_reader(text):
     assert all(line.startswith("a.yaml:") for line in lines_about(text))
