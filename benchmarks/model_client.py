@@ -1,6 +1,6 @@
 """CPU of the model client per answer, beside a bare aiohttp read and the official openai client.
 
-python benchmarks/model_client.py [--answers 700] [--tokens 40]
+    python benchmarks/model_client.py [--answers 700] [--tokens 40]
 
 The peer (`tests/peers/model.py`) runs in a process of its own. Two streams are read: one whose
 chunks are sent at once, so that several arrive together, and one with a pause before each chunk, so

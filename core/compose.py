@@ -13,7 +13,7 @@ from config.persona import Persona
 from core.knowledge.documents import Passage
 from core.memory import Exchange, History
 from inference.chat import ChatTurn, Prompt
-from inference.tokens import estimate_tokens
+from inference.tokens import cut_to_tokens, estimate_tokens
 
 ROLE_TOKENS = 8
 """Tokens a chat template adds per message, rounded up (Qwen2.5's ChatML: 5)."""
@@ -81,7 +81,7 @@ def compose(
             f"\n\n# Instructions of the calling application\n{neutralise(question.instructions)}"
         )
     room = context_tokens - persona.card.sampling.max_tokens - estimate_tokens(system) - ROLE_TOKENS
-    text = _shorten(neutralise(question.text), room // 2)
+    text = cut_to_tokens(neutralise(question.text), room // 2)
     room -= estimate_tokens(text) + 4 * ROLE_TOKENS
     fitting, room = _fit_passages(passages, room)
     past = _fit_history(history.exchanges, room)
@@ -107,14 +107,6 @@ def compose_summary(summary: str, exchanges: Sequence[Exchange], session: str) -
     )
     turns = (ChatTurn("system", instruction), ChatTurn("user", "\n".join(lines)))
     return Prompt(turns, session=session, max_tokens=SUMMARY_TOKENS, temperature=0.2, top_p=0.8)
-
-
-def _shorten(text: str, tokens: int) -> str:
-    """Cut a text of more than so many tokens; never below a token."""
-    cost = estimate_tokens(text)
-    if cost <= tokens:
-        return text
-    return text[: max(1, len(text) * max(tokens, 1) // cost)]
 
 
 def _ask(passages: Sequence[Passage], question: str, language: str) -> str:

@@ -18,7 +18,7 @@ from config.settings import MemorySettings
 from core.errors import StoreUnavailableError
 from core.messages import Address
 from core.redis import UNAVAILABLE, Effect, Store, partition_of
-from inference.tokens import estimate_tokens
+from inference.tokens import cut_to_tokens, estimate_tokens
 
 log = structlog.get_logger()
 
@@ -117,10 +117,12 @@ class Memory:
             return before
         try:
             async with asyncio.timeout(self._settings.summary_seconds):
-                return (await summarise(before, folded)).strip() or before
+                summary = (await summarise(before, folded)).strip()
         except TimeoutError:
             log.warning("history cut: the summary took too long")
-            return before
+            summary = ""
+        # A summary as long as what it stands for would have the next turn fold again.
+        return cut_to_tokens(summary or before, self._settings.tokens // 4)
 
     def _key(self, address: Address) -> str:
         return partition_of(address.key, self._partitions).key("memory", address.key)

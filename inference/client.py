@@ -97,6 +97,8 @@ class ModelClient:
     ) -> Place:
         """Take a place; if none is left after an endpoint was too slow, that is what went wrong."""
         left = deadline - asyncio.get_running_loop().time()
+        if left <= 0:
+            raise ModelTimeoutError("no answer in time")
         seconds = min(self._settings.queue_seconds, left)
         try:
             return await self._dispatcher.take(prompt.session, tried, seconds)

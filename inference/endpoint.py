@@ -135,26 +135,26 @@ class Endpoint:
         """Note why a request sent at `begun` failed; back off unless the request was at fault."""
         self._used = True
         if error.kind == "refused":
-            log.warning("endpoint refused a request", endpoint=self.name, status=error.status)
             self.succeed()
+        elif not self._backoff.fail(begun, _pause(error)):
             return
-        if self._backoff.fail(begun, _pause(error)):
-            self.last_error = error.kind
-            self._report(error)
+        self.last_error = error.kind
+        self._report(error)
 
     def _report(self, error: AttemptError) -> None:
-        facts = {
-            "endpoint": self.name,
-            "reason": error.kind,
-            "status": error.status,
-            "retry_seconds": round(self._backoff.retry_seconds or 0.0, 1),
-        }
+        facts: dict[str, object] = {"endpoint": self.name, "status": error.status}
+        if error.kind in {"misconfigured", "refused"}:
+            facts["setting"] = "XIAOQ_INFERENCE__ENDPOINTS"
+        if self._backoff.retry_seconds is not None:
+            facts["retry_seconds"] = round(self._backoff.retry_seconds, 1)
         if error.kind == "misconfigured":
             check = "api_key" if error.status in {401, 403} else "url (must end in /v1) and model"
-            facts |= {"setting": "XIAOQ_INFERENCE__ENDPOINTS", "check": check}
-            log.error("endpoint refuses every request", **facts)
+            log.error("endpoint refuses every request", check=check, **facts)
+        elif error.kind == "refused":
+            check = "model, and that its context holds XIAOQ_INFERENCE__CONTEXT_TOKENS"
+            log.warning("endpoint refused a request", check=check, **facts)
         else:
-            log.warning("endpoint is down", **facts)
+            log.warning("endpoint is down", reason=error.kind, **facts)
 
     def _state(self) -> Literal["up", "down", "busy", "unknown"]:
         if self._backoff.down:

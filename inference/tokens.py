@@ -29,3 +29,11 @@ def estimate_tokens(text: str) -> int:
     # What GB 2312 lacks (traditional and rare characters, other scripts) is cut more finely.
     common = marks.encode("gb2312", "ignore").decode("gb2312")
     return tokens + (len(marks) - len(common) + 1) // 2 + 2 * len(_ASTRAL.findall(marks))
+
+
+def cut_to_tokens(text: str, tokens: int) -> str:
+    """The beginning of a text that costs about so many tokens; at least one character."""
+    cost = estimate_tokens(text)
+    if cost <= tokens:
+        return text
+    return text[: max(1, len(text) * max(tokens, 1) // cost)]

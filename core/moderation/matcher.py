@@ -40,11 +40,15 @@ class Scan(NamedTuple):
 
 
 class _Reading(NamedTuple):
-    """One way to read a text: what it shows, the forms to look for, and what makes a find count."""
+    """One way to read a text."""
 
     view: View
     forms: Index
+    """What to look for in it."""
     counts: Callable[[View, int, int, Term], bool]
+    """Whether a find is a hit."""
+    may_go_on: Callable[[View, int], bool]
+    """Whether the rest of the view may become one."""
 
 
 class Matcher:
@@ -111,19 +115,20 @@ class Matcher:
         return self._tables.pinyin.spellings(term.letters)
 
     def _readings(self, text: str, start: int) -> Iterator[_Reading]:
-        tables, written, spoken = self._tables, self._rules.written, self._rules.spoken
+        tables, rules, written = self._tables, self._rules, self._written
         view = View(text, start, tables.merged, tables.plain)
-        yield _Reading(view, self._written, written)
+        yield _Reading(view, written, rules.written, rules.may_be_written)
         if _SIGN.search(text, start):
             signs = View(text, start, tables.merged_signs, tables.signs)
-            yield _Reading(signs, self._written, written)
-        if _LATIN.search(view.letters):
-            if not view.letters.isascii():
-                dense = View(text, start, tables.dense, tables.dense)
-                yield _Reading(dense, self._written, written)
-            if self._spoken.longest:
-                syllables = View(text, start, tables.spoken, tables.plain)
-                yield _Reading(syllables, self._spoken, spoken)
+            yield _Reading(signs, written, rules.written, rules.may_be_written)
+        if not _LATIN.search(view.letters):
+            return
+        if not view.letters.isascii():
+            dense = View(text, start, tables.dense, tables.dense)
+            yield _Reading(dense, written, rules.written, rules.may_be_stuffed)
+        if self._spoken.longest:
+            syllables = View(text, start, tables.spoken, tables.plain)
+            yield _Reading(syllables, self._spoken, rules.spoken, rules.may_be_spoken)
 
     def _collect(self, reading: _Reading, final: bool, found: list[Found]) -> int:
         """Add what counts to `found`; return where the first find begins that is still open."""
@@ -132,7 +137,7 @@ class Matcher:
         for begin, end, terms in reading.forms.matches(view.letters):
             first, behind = view.at[begin], view.at[end - 1] + 1
             if not final and rules.is_open(view.text, behind):
-                if first < settled and rules.may_begin(view, begin):
+                if first < settled and rules.may_be_written(view, begin):
                     settled = first
                 continue
             found += [
@@ -142,11 +147,11 @@ class Matcher:
             ]
         return settled
 
-    def _opening(self, reading: _Reading) -> int:
+    @staticmethod
+    def _opening(reading: _Reading) -> int:
         """Where the first term could begin of which the text ends before it does."""
         view = reading.view
         for begin in reading.forms.unfinished(view.letters):
-            possible = reading.forms is not self._spoken or self._rules.may_be_spoken(view, begin)
-            if possible and self._rules.may_begin(view, begin):
+            if reading.may_go_on(view, begin):
                 return view.at[begin]
         return len(view.text)

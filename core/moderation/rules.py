@@ -81,7 +81,7 @@ class Rules:
             and self._stands_apart(view.text, first, last)
         )
 
-    def may_begin(self, view: View, begin: int) -> bool:
+    def may_be_written(self, view: View, begin: int) -> bool:
         """Whether a term may begin at this letter of the view and go on behind the text's end."""
         places = view.at[begin:]
         spaced = view.text[places[0]].translate(self._tables.kind) != DENSE
@@ -89,13 +89,20 @@ class Rules:
             spaced and self._before(view.text, places[0]) == SPACED
         )
 
+    def may_be_stuffed(self, view: View, begin: int) -> bool:
+        """The same for Han characters with letters or digits in every gap."""
+        *gaps, last = self._stuffing(view.text, [*view.at[begin:], len(view.text)])
+        stuffed = all(gaps) and any((*gaps, last)) and max(*gaps, last, 0) <= _STUFFING_MOST
+        return stuffed and self.may_be_written(view, begin)
+
     def may_be_spoken(self, view: View, begin: int) -> bool:
-        """Whether a syllable begins here and some letter from here on may be pinyin.
+        """The same for a view that shows Han characters as syllables.
 
         Where all of it is Han, the term has to be the same Han, and another view shows that.
         """
-        rest = view.text[view.at[begin] :].translate(self._tables.kind)
-        return SPACED in rest and _starts_token(view, begin)
+        if not self.may_be_written(view, begin) or not _starts_token(view, begin):
+            return False
+        return SPACED in view.text[view.at[begin] :].translate(self._tables.kind)
 
     def is_open(self, text: str, end: int) -> bool:
         """Whether what follows the text may change the verdict on a word that ends at `end`."""
@@ -139,21 +146,27 @@ class Rules:
     def _gaps_fit(self, text: str, places: Sequence[int], term: Term) -> bool:
         if not _near(places):
             return False
-        kind = self._tables.kind
+        stuffing = self._stuffing(text, places)
+        if any(stuffing):
+            return all(stuffing) and max(stuffing) <= _STUFFING_MOST and len(stuffing) > 1
         gaps = [
-            text[places[index - 1] + 1 : places[index]].translate(kind)
-            for index in range(1, len(places))
-            if index not in term.breaks
+            gap for index, gap in enumerate(self._gaps(text, places), 1) if index not in term.breaks
         ]
         filled = set("".join(gaps))
-        if SPACED in filled:
-            stuffed = all(0 < gap.count(SPACED) <= _STUFFING_MOST for gap in gaps)
-            return stuffed and len(gaps) > 1
         if not filled or filled <= self._tolerated(term):
             return True
         if len(gaps) == 1:
             return term.dense and self._isolated(text, places)
         return all(gaps)
+
+    def _gaps(self, text: str, places: Sequence[int]) -> list[str]:
+        """The kinds of what stands between neighbours."""
+        kind = self._tables.kind
+        return [text[before + 1 : after].translate(kind) for before, after in pairwise(places)]
+
+    def _stuffing(self, text: str, places: Sequence[int]) -> list[int]:
+        """How many letters and digits stand between neighbours."""
+        return [gap.count(SPACED) for gap in self._gaps(text, places)]
 
     @staticmethod
     def _tolerated(term: Term) -> set[str]:

@@ -71,7 +71,8 @@ class WordLists:
         if name in self._lists:
             return self._lists[name]
         meant = nearest(name, self._lists)
-        hint = f"did you mean {meant}?" if meant else f"there are {listed(list(self._lists))}"
+        there = listed(list(self._lists)) if self._lists else "none"
+        hint = f"did you mean {meant}?" if meant else f"there are {there}"
         raise ConfigError(one_line(f"category {shown(name)}", f"is no word list; {hint}"))
 
     def _phrases(self, allow: Iterable[str]) -> Iterator[Term]:

@@ -85,3 +85,12 @@ async def test_an_exchange_longer_than_the_budget_leaves_nothing_behind(store, m
     history = History(exchanges=(exchange(1, 5000),))
     await run_effects(store, await memory.fold(ANN, history, cut, 24))
     assert await memory.load(ANN) == History()
+
+
+async def test_a_summary_that_is_too_long_itself_is_cut(store, memory):
+    async def endless(_before, _exchanges):
+        return "字" * 5000
+
+    history = History(exchanges=tuple(exchange(n) for n in range(5)))
+    await run_effects(store, await memory.fold(ANN, history, endless, 24))
+    assert not memory.over_budget((await memory.load(ANN)).tokens + 50)

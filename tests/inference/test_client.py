@@ -32,16 +32,16 @@ ANSWER = answer_text(QUESTION)
 NOBODY = "http://127.0.0.1:9/v1"
 """Nothing listens on the discard port."""
 
-FAULTS: list[tuple[Behaviour, type[Exception], str, str | None]] = [
+FAULTS: list[tuple[Behaviour, type[Exception], str, str]] = [
     (status(500), ModelUnavailableError, "down", "error"),
     (status(408), ModelUnavailableError, "down", "error"),
     (status(503), ModelUnavailableError, "down", "error"),
     (status(503, {"Retry-After": "7"}), ModelBusyError, "busy", "busy"),
     (status(429), ModelBusyError, "busy", "busy"),
     (status(429, {"Retry-After": "7"}), ModelBusyError, "busy", "busy"),
-    (status(400), ModelUnavailableError, "up", None),
-    (status(413), ModelUnavailableError, "up", None),
-    (status(422), ModelUnavailableError, "up", None),
+    (status(400), ModelUnavailableError, "up", "refused"),
+    (status(413), ModelUnavailableError, "up", "refused"),
+    (status(422), ModelUnavailableError, "up", "refused"),
     (status(401), ModelUnavailableError, "down", "misconfigured"),
     (status(403), ModelUnavailableError, "down", "misconfigured"),
     (status(404), ModelUnavailableError, "down", "misconfigured"),
@@ -59,7 +59,7 @@ FAULTS: list[tuple[Behaviour, type[Exception], str, str | None]] = [
     (stream(b"<html>", content_type="text/html"), ModelUnavailableError, "down", "error"),
     (stream(b"{", content_type="application/json"), ModelUnavailableError, "down", "error"),
     (stream(b'data: {"error":{"code":500}}\n\n'), ModelUnavailableError, "down", "error"),
-    (stream(b'data: {"error":{"code":400}}\n\n'), ModelUnavailableError, "up", None),
+    (stream(b'data: {"error":{"code":400}}\n\n'), ModelUnavailableError, "up", "refused"),
 ]
 BREAKS: list[tuple[list[bytes], End]] = [
     ([], "cut"),
@@ -115,7 +115,7 @@ async def test_no_endpoint_is_a_mode() -> None:
 
 @pytest.mark.parametrize(("fault", "error", "state", "last_error"), FAULTS)
 async def test_a_fault_of_the_only_endpoint_is_told(
-    peer: ModelPeer, fault: Behaviour, error: type[Exception], state: str, last_error: str | None
+    peer: ModelPeer, fault: Behaviour, error: type[Exception], state: str, last_error: str
 ) -> None:
     peer.script(fault, fault)
     async with connect(peer, first_token_seconds=0.2) as client:

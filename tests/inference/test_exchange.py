@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 import pytest
 from aiohttp import web
-from peers.client import PROMPT, QUESTION, connect
+from peers.client import PROMPT, QUESTION, connect, prompt_for
 from peers.model import (
     Behaviour,
     Body,
@@ -143,6 +143,17 @@ async def test_a_whole_answer_has_a_deadline(peer: ModelPeer) -> None:
     assert 0.25 < time.monotonic() - begun < 1
 
 
+async def test_past_the_deadline_no_further_endpoint_is_asked(
+    peer: ModelPeer, other: ModelPeer
+) -> None:
+    peer.script(hang())
+    async with connect(peer, other, total_seconds=0.1) as client:
+        with pytest.raises(ModelTimeoutError):
+            await client.complete(prompt_for(peer, other))
+        assert client.endpoints[1].state == "unknown"
+    assert not other.bodies
+
+
 async def test_a_slow_reader_is_not_interrupted_by_the_deadline(peer: ModelPeer) -> None:
     seen = asyncio.Event()
     peer.script(stream(chunk("一"), seen, chunk("二", finish="stop"), end="hang"))
@@ -252,16 +263,22 @@ async def test_neither_logs_nor_errors_tell_secrets_or_texts(peer: ModelPeer) ->
         assert secret not in f"{logs} {told}"
 
 
-async def test_a_wrong_key_is_logged_with_what_to_check(peer: ModelPeer) -> None:
-    peer.script(status(401), status(404))
-    with capture_logs() as logs:
-        for _ in range(2):
-            async with connect(peer) as client:
-                with pytest.raises(InferenceError):
-                    await client.complete(PROMPT)
-    assert [log["log_level"] for log in logs] == ["error", "error"]
-    assert {log["setting"] for log in logs} == {"XIAOQ_INFERENCE__ENDPOINTS"}
-    assert ["api_key" in log["check"] for log in logs] == [True, False]
+@pytest.mark.parametrize(
+    ("code", "level", "check"),
+    [(401, "error", "api_key"), (404, "error", "url"), (400, "warning", "model")],
+)
+async def test_what_a_setting_could_mend_is_logged_with_what_to_check(
+    peer: ModelPeer, code: int, level: str, check: str
+) -> None:
+    peer.script(status(code), status(code))
+    async with connect(peer) as client:
+        with capture_logs() as logs, pytest.raises(InferenceError):
+            await client.complete(PROMPT)
+    (log,) = logs
+    assert log["log_level"] == level
+    assert log["setting"] == "XIAOQ_INFERENCE__ENDPOINTS"
+    assert log["check"].startswith(check)
+    assert log["status"] == code
 
 
 async def test_a_broken_answer_is_logged(peer: ModelPeer) -> None:

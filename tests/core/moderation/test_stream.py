@@ -18,7 +18,8 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 
 BAD = """
 action: refuse
-words: [麻醉枪, 枪, 三级片, 代开发票, fuck, shit, ignore all previous, sb, 色情, 银行卡, 加qq群, 炸弹制作]
+words: [麻醉枪, 枪, 三级片, 代开发票, 色情, 银行卡, 加qq群, 炸弹制作, 弹 制 开, a 卡,
+  fuck, shit, ignore all previous, sb]
 allow: [三级片区, 枪手, shit happens, 水枪]
 """
 RIVALS = """
@@ -40,9 +41,35 @@ PIECES = (
     *("hang", "yin", "ka", "qun", "jia", "zha", "dan", "zhi", "zuo", "ma", "zui", "qiang", "iang"),
     *("\u200b" * 7, "\u200b" * 8, "\u200b" * 9, "_" * 8, " " * 9, ". . . . .", "\ud83d"),
 )
-TEXTS = st.lists(st.sampled_from(PIECES) | st.text(max_size=3), min_size=1, max_size=30).map(
-    "".join
+HAN_WORDS = "麻醉枪 三级片区 代开发票 银行卡 炸弹制作 弹制开 淘宝贝计划好 加qq群 枪手联盟 色情"
+WORDS = (
+    *HAN_WORDS.split(),
+    *("ignore all previous", "shit happens", "fuck", "aba", "ass et", "café", "сука"),
 )
+DISGUISES = (
+    "麻ma 醉zui 枪qiang 行hang 卡ka 作zuo 片pian 票piao 级級 开開 发發 i1 s$ aа uù kＫ ée\u0301"
+)
+VARIANTS = {entry[0]: entry[1:] for entry in DISGUISES.split()}
+GLUE = ("", "", "", "", "", "", "_", " ", "，", "x", "❤️", "\u0301", "\u200b" * 7, "_" * 8)
+EVEN_GLUE = ("", "_", " ", ".", "1", "x", "①", "❤️", "\u200b")
+
+
+@st.composite
+def disguised(draw: st.DrawFn) -> str:
+    """A word, perhaps broken off, each letter perhaps in disguise and with something behind it."""
+    word = draw(st.sampled_from(WORDS))
+    mixed = draw(st.booleans())
+    glue = st.sampled_from(GLUE) if mixed else st.just(draw(st.sampled_from(EVEN_GLUE)))
+    letters = word[: draw(st.integers(1, len(word)))] if draw(st.integers(0, 3)) == 0 else word
+    return "".join(
+        (VARIANTS.get(letter, letter) if draw(st.integers(0, 2)) == 0 else letter) + draw(glue)
+        for letter in letters
+    )
+
+
+TEXTS = st.lists(
+    disguised() | st.sampled_from(PIECES) | st.text(max_size=3), min_size=1, max_size=12
+).map("".join)
 CHUNKS = st.just([1]) | st.lists(st.integers(1, 12), min_size=1, max_size=8)
 
 
@@ -88,9 +115,12 @@ def assert_streams_like_whole(matcher: Matcher, text: str, sizes: Sequence[int])
 
 @settings(max_examples=max(300, settings.default.max_examples), deadline=None)
 @given(text=TEXTS, sizes=CHUNKS, upper=st.booleans())
-@example(text="x" + "\u200b" * 7 + "ass", sizes=[9], upper=False)
 @example(text="淘宝贝计划好", sizes=[1], upper=False)
+@example(text="好" + "\u200b" * 7 + "色，情。", sizes=[9], upper=False)
+@example(text="fuck" + "\u200b" * 7 + "x", sizes=[11], upper=False)
 @example(text="caf" + "e\u200b\u0301 ", sizes=[1], upper=False)
+@example(text="麻1醉1枪1", sizes=[1], upper=False)
+@example(text="银hang卡", sizes=[2], upper=False)
 @example(text="abababa枪手联盟", sizes=[2, 1], upper=False)
 def test_any_chunks_give_what_the_whole_text_gives(
     matchers: list[Matcher], text: str, sizes: list[int], upper: bool
@@ -141,12 +171,9 @@ def test_the_longest_masked_word_is_waited_for(make_matcher):
 
 
 def test_a_mask_reaches_over_what_is_still_held(make_matcher):
-    stream = StreamFilter(make_matcher("丙丁", mask=["甲乙丙"]))
-    assert stream.feed("甲乙丙") == ""
-    assert stream.feed("x") == "***x"
-    assert stream.feed("甲乙丙丁") == ""
-    assert stream.flush() == "**"
-    assert stream.refused
+    stream = StreamFilter(make_matcher(mask=["甲乙丙"], log=["丙丁戊"]))
+    assert stream.feed("甲乙丙丁") == "**"
+    assert stream.feed("好") == "*丁好"
 
 
 def test_what_is_held_is_bounded_however_an_attacker_stretches_a_word(make_matcher):
@@ -157,7 +184,7 @@ def test_what_is_held_is_bounded_however_an_attacker_stretches_a_word(make_match
             stream = StreamFilter(matcher)
             for character in text:
                 stream.feed(character)
-                assert stream.held <= matcher.reach == 72
+                assert stream.held <= matcher.reach == 90
 
 
 def test_the_shops_own_texts_are_hardly_held_back():

@@ -1,0 +1,198 @@
+"""XiaoQ as a child process, a stub model, and customers who write to it over HTTP."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import aiohttp
+
+ROOT = Path(__file__).parent.parent
+TICK = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass
+class Product:
+    """A XiaoQ that can be started, killed and measured."""
+
+    state: Path
+    model_url: str
+    cores: str = ""
+    port: int = 0
+    process: subprocess.Popen[bytes] | None = None
+    extra: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def base(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def start(self) -> float:
+        """Start it; returns the seconds until it was ready."""
+        self.port = self.port or free_port()
+        endpoints = [{"url": self.model_url, "model": "stub", "concurrency": 256, "queue": 10000}]
+        settings = {
+            "XIAOQ_HTTP__PORT": str(self.port),
+            "XIAOQ_STATE_DIR": str(self.state),
+            "XIAOQ_INFERENCE__ENDPOINTS": json.dumps(endpoints if self.model_url else []),
+            "XIAOQ_LIMITS__PER_MINUTE": "1000000",
+            "XIAOQ_LIMITS__BURST": "1000000",
+            "XIAOQ_LOG__LEVEL": "warning",
+        }
+        log = (self.state.parent / "xiaoq.log").open("ab")
+        command = [sys.executable, "-m", "bots", "run"]
+        pin = ["taskset", "-c", self.cores] if self.cores else []
+        began = time.perf_counter()
+        with log:
+            self.process = subprocess.Popen(  # noqa: ASYNC220 - forks and returns
+                [*pin, *command],
+                cwd=ROOT,
+                env=os.environ | settings | self.extra,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        async with aiohttp.ClientSession() as session:
+            while not await _is_ready(session, self.base):
+                if self.process.poll() is not None:
+                    raise SystemExit(f"XiaoQ did not start: {self.state.parent}/xiaoq.log")
+                await asyncio.sleep(0.005)
+        return time.perf_counter() - began
+
+    def kill(self) -> None:
+        """`kill -9` of its process group and of its Redis."""
+        for pid in self.pids():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if self.process:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def stop(self) -> None:
+        """Stop it as Ctrl-C does."""
+        if self.process:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(60)
+
+    def pids(self) -> list[int]:
+        """XiaoQ's process and its Redis."""
+        found = [self.process.pid] if self.process else []
+        needle = str(self.state / "redis")
+        for entry in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if b"redis" in (entry / "comm").read_bytes() and needle in os.readlink(
+                    entry / "cwd"
+                ):
+                    found.append(int(entry.name))
+        return found
+
+    def cpu_seconds(self) -> list[float]:
+        """CPU used so far, by process."""
+        rows = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2] for pid in self.pids()]
+        return [sum(int(value) for value in row.split()[11:13]) / TICK for row in rows]
+
+    def memory_mb(self) -> list[float]:
+        """Resident memory now, by process."""
+        rows = [Path(f"/proc/{pid}/statm").read_text().split() for pid in self.pids()]
+        return [int(row[1]) * PAGE / 1e6 for row in rows]
+
+
+@dataclass
+class Customer:
+    """A browser: a cookie, an open stream of events, messages that are repeated until accepted."""
+
+    session: aiohttp.ClientSession
+    base: str
+    cookie: str = ""
+    retries: int = 0
+
+    async def arrive(self) -> None:
+        """Get a cookie."""
+        async with self.session.get(f"{self.base}/web/main/hello") as response:
+            self.cookie = response.cookies["xiaoq_visitor"].value
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a browser would send."""
+        return {"Cookie": f"xiaoq_visitor={self.cookie}"}
+
+    async def send(self, text: str) -> str:
+        """Send a message until it is accepted; returns its id."""
+        body = {"id": str(uuid4()), "text": text}
+        url = f"{self.base}/web/main/messages"
+        while True:
+            try:
+                async with self.session.post(url, json=body, headers=self.headers) as response:
+                    if response.status == 202:
+                        return body["id"]
+            except (aiohttp.ClientError, TimeoutError, OSError):
+                pass
+            self.retries += 1
+            await asyncio.sleep(random.uniform(0.2, 0.4))
+
+    async def events(self, last: str = "0-0") -> AsyncGenerator[tuple[int, dict], None]:
+        """Events with their time in milliseconds; ends with the connection."""
+        headers = self.headers | {"Last-Event-ID": last}
+        stamp = 0
+        async with self.session.get(f"{self.base}/web/main/events", headers=headers) as response:
+            async for raw in response.content:
+                if raw.startswith(b"id: "):
+                    stamp = int(raw[4:].split(b"-")[0])
+                elif raw.startswith(b"data: "):
+                    yield stamp, json.loads(raw[6:])
+
+
+@asynccontextmanager
+async def stub_model(cores: str = "") -> AsyncGenerator[str, None]:
+    """A model that answers at once, in a process of its own."""
+    pin = ["taskset", "-c", cores] if cores else []
+    command = [sys.executable, ROOT / "tests/peers/model.py", "--port", "0", "--tokens", "8"]
+    process = await asyncio.create_subprocess_exec(*pin, *command, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout
+        yield json.loads(await process.stdout.readline())["url"]
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+def browser_session() -> aiohttp.ClientSession:
+    """Connections of many customers."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None, connect=2, sock_read=60),
+    )
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value below which this share lies."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def free_port() -> int:
+    """A port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def _is_ready(session: aiohttp.ClientSession, base: str) -> bool:
+    try:
+        async with session.get(f"{base}/ready") as response:
+            return response.status == 200
+    except aiohttp.ClientError:
+        return False

@@ -1,0 +1,242 @@
+"""Added time, CPU and throughput of the whole way, with a model that answers at once.
+
+python benchmarks/speed.py one        time from sending to first text, one customer
+python benchmarks/speed.py many       1,000 conversations at a rate, XiaoQ and Redis on one core
+python benchmarks/speed.py start      time to ready, idle memory
+python benchmarks/speed.py memory     resident memory over 100,000 messages
+
+The floor printed beside it: the stub model asked directly over HTTP, in the same run.
+"""
+
+import argparse
+import asyncio
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from pathlib import Path
+
+from machine import describe
+from rig import Customer, Product, browser_session, percentile, stub_model
+
+QUESTIONS = ["怎么退货？", "几天能到？", "how do I return an item?", "水垢怎么清理", "保修多久"]
+
+
+async def one(options: argparse.Namespace) -> None:
+    """Time from sending a message to its first text on the page."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with stub_model() as model, browser_session() as session:
+            product = Product(Path(folder) / "var", model)
+            await product.start()
+            customer = Customer(session, product.base)
+            await customer.arrive()
+            first, whole = await _ask_in_turn(customer, options.messages or 500)
+            floor = [await _ask_model(session, model) for _ in range(200)]
+            product.stop()
+    _row("first text", first)
+    _row("whole answer", whole)
+    _row("floor: the model asked directly, first text", floor)
+
+
+async def _ask_in_turn(customer: Customer, count: int) -> tuple[list[float], list[float]]:
+    first: list[float] = []
+    whole: list[float] = []
+    began = 0.0
+    async with aclosing(customer.events()) as events:
+        for number in range(count + 50):
+            began = time.perf_counter()
+            sending = asyncio.ensure_future(customer.send(QUESTIONS[number % len(QUESTIONS)]))
+            shown = 0.0
+            async for _, event in events:
+                now = time.perf_counter()
+                if event["type"] in ("delta", "done") and not shown:
+                    shown = now - began
+                if event["type"] == "done":
+                    break
+            await sending
+            whole_time = now - began
+            await asyncio.sleep(0.02)  # a person is slower; the turn's end is not their wait
+            if number >= 50:  # the first ones warm up
+                first.append(shown)
+                whole.append(whole_time)
+    return first, whole
+
+
+async def _ask_model(session, model: str) -> float:  # noqa: ANN001
+    body = {
+        "model": "stub",
+        "stream": True,
+        "messages": [{"role": "user", "content": QUESTIONS[0]}],
+    }
+    began, shown = time.perf_counter(), 0.0
+    async with session.post(f"{model}/chat/completions", json=body) as response:
+        async for line in response.content:
+            if not shown and b'"content": "' in line and b'"content": ""' not in line:
+                shown = time.perf_counter() - began
+    return shown
+
+
+async def many(options: argparse.Namespace) -> None:
+    """Open-loop load; CPU is that of XiaoQ and its Redis."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with stub_model("1") as model, browser_session() as session:
+            product = Product(Path(folder) / "var", model, cores="0")
+            await product.start()
+            customers = [Customer(session, product.base) for _ in range(options.customers)]
+            for customer in customers:
+                await customer.arrive()
+            load = Load(customers, options.rate)
+            await load.run(options.customers)  # warm up
+            load.clear()
+            before = product.cpu_seconds()
+            began = time.perf_counter()
+            await load.run(options.messages or 6000)
+            took = time.perf_counter() - began
+            used = [b - a for a, b in zip(before, product.cpu_seconds(), strict=True)]
+            memory = product.memory_mb()
+            product.stop()
+    count = len(load.first)
+    print(f"offered: {options.rate:.0f}/s   answered: {count} = {count / took:.0f}/s")
+    _row("first text", load.first)
+    _row("whole answer", load.whole)
+    print(
+        f"CPU per message: {sum(used) / count * 1000:.2f} ms "
+        f"(XiaoQ {used[0] / count * 1000:.2f}, Redis {used[1] / count * 1000:.2f})"
+    )
+    print(f"resident memory: XiaoQ {memory[0]:.0f} MB, Redis {memory[1]:.0f} MB")
+
+
+class Load:
+    """Customers with open pages, who write at a rate whether or not answers come."""
+
+    def __init__(self, customers: list[Customer], rate: float) -> None:
+        self._customers = customers
+        self._rate = rate
+        self._sent: dict[str, float] = {}
+        self.first: list[float] = []
+        self.whole: list[float] = []
+
+    def clear(self) -> None:
+        """Forget what was measured."""
+        self.first.clear()
+        self.whole.clear()
+
+    async def run(self, count: int) -> None:
+        """Send so many messages and wait for all answers."""
+        async with asyncio.TaskGroup() as group:
+            pages = [group.create_task(self._read(customer)) for customer in self._customers]
+            await asyncio.sleep(2)
+            await self._write(count)
+            async with asyncio.timeout(60):
+                while self._sent:
+                    await asyncio.sleep(0.02)
+            for page in pages:
+                page.cancel()
+
+    async def _write(self, count: int) -> None:
+        began = time.perf_counter()
+        order = random.sample(self._customers, len(self._customers))
+        async with asyncio.TaskGroup() as group:
+            for number in range(count):
+                group.create_task(self._send(order[number % len(order)], number))
+                await asyncio.sleep(max(0.0, began + number / self._rate - time.perf_counter()))
+
+    async def _send(self, customer: Customer, number: int) -> None:
+        text = f"{QUESTIONS[number % len(QUESTIONS)]} {number}"
+        self._sent[text] = time.perf_counter()
+        await customer.send(text)
+
+    async def _read(self, customer: Customer) -> None:
+        shown: dict[str, float] = {}
+        waiting: list[tuple[str, str]] = []
+        skip = time.time() * 1000
+        async with aclosing(customer.events()) as events:
+            async for stamp, event in events:
+                if stamp < skip - 1000:
+                    continue
+                now = time.perf_counter()
+                if event["type"] == "question":
+                    waiting.append((event["id"], event["text"]))
+                elif event["type"] == "delta":
+                    shown.setdefault(event["reply"], now)
+                elif event["type"] == "done":
+                    self._note(waiting, event, shown.get(event["reply"], now), now)
+
+    def _note(self, waiting: list[tuple[str, str]], event: dict, shown: float, now: float) -> None:
+        """Count the messages this answer answers: those from its own to the last one it repeats."""
+        place = next(
+            (n for n, (identity, _) in enumerate(waiting) if identity == event["reply"]), 0
+        )
+        text = waiting[place][1]
+        del waiting[: place + 1]
+        began = self._sent.pop(text, None)
+        if began is not None:
+            self.first.append(shown - began)
+            self.whole.append(now - began)
+
+
+async def start(options: argparse.Namespace) -> None:
+    """Time to ready and idle memory, embedded parts, no model."""
+    with tempfile.TemporaryDirectory() as folder:
+        product = Product(Path(folder) / "var", "")
+        took = []
+        for _ in range(options.messages or 5):
+            took.append(await product.start())
+            await asyncio.sleep(3)
+            memory = product.memory_mb()
+            product.stop()
+    print(f"ready after: {', '.join(f'{t:.2f}' for t in took)} s")
+    print(f"idle resident memory: XiaoQ {memory[0]:.0f} MB, Redis {memory[1]:.0f} MB")
+
+
+async def memory(options: argparse.Namespace) -> None:
+    """Resident memory while messages flow."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with stub_model("1") as model, browser_session() as session:
+            product = Product(Path(folder) / "var", model, cores="0")
+            await product.start()
+            customers = [Customer(session, product.base) for _ in range(options.customers)]
+            for customer in customers:
+                await customer.arrive()
+            load = Load(customers, options.rate)
+            total, step = options.messages or 100_000, (options.messages or 100_000) // 10
+            for done in range(step, total + 1, step):
+                await load.run(step)
+                load.clear()
+                own, redis = product.memory_mb()
+                print(f"{done:>7} messages: XiaoQ {own:.0f} MB, Redis {redis:.0f} MB", flush=True)
+            product.stop()
+
+
+def _row(name: str, seconds: list[float]) -> None:
+    milliseconds = [value * 1000 for value in seconds]
+    print(
+        f"{name}: p50 {statistics.median(milliseconds):.2f} ms, "
+        f"p99 {percentile(milliseconds, 0.99):.2f} ms, n={len(milliseconds)}"
+    )
+
+
+WAYS: dict[str, Callable[[argparse.Namespace], Awaitable[None]]] = {
+    "one": one,
+    "many": many,
+    "start": start,
+    "memory": memory,
+}
+
+
+async def main() -> None:
+    """Run one way and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("way", choices=WAYS)
+    parser.add_argument("--messages", type=int, default=0)
+    parser.add_argument("--customers", type=int, default=1000)
+    parser.add_argument("--rate", type=float, default=300)
+    options = parser.parse_args()
+    print(describe())
+    await WAYS[options.way](options)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
