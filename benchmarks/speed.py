@@ -10,6 +10,7 @@ The floor printed beside it: the stub model asked directly over HTTP, in the sam
 
 import argparse
 import asyncio
+import os
 import random
 import statistics
 import tempfile
@@ -79,7 +80,8 @@ async def _ask_model(session, model: str) -> float:  # noqa: ANN001
 
 
 async def many(options: argparse.Namespace) -> None:
-    """Open-loop load; CPU is that of XiaoQ and its Redis."""
+    """Open-loop load; CPU is that of XiaoQ and its Redis, which have one core to themselves."""
+    os.sched_setaffinity(0, {1})
     with tempfile.TemporaryDirectory() as folder:
         async with stub_model("1") as model, browser_session() as session:
             product = Product(Path(folder) / "var", model, cores="0")
@@ -115,6 +117,7 @@ class Load:
         self._customers = customers
         self._rate = rate
         self._sent: dict[str, float] = {}
+        self._all_answered = asyncio.Event()
         self.first: list[float] = []
         self.whole: list[float] = []
 
@@ -130,8 +133,7 @@ class Load:
             await asyncio.sleep(2)
             await self._write(count)
             async with asyncio.timeout(60):
-                while self._sent:
-                    await asyncio.sleep(0.02)
+                await self._all_answered.wait()
             for page in pages:
                 page.cancel()
 
@@ -146,35 +148,33 @@ class Load:
     async def _send(self, customer: Customer, number: int) -> None:
         text = f"{QUESTIONS[number % len(QUESTIONS)]} {number}"
         self._sent[text] = time.perf_counter()
+        self._all_answered.clear()
         await customer.send(text)
 
     async def _read(self, customer: Customer) -> None:
-        shown: dict[str, float] = {}
-        waiting: list[tuple[str, str]] = []
-        skip = time.time() * 1000
-        async with aclosing(customer.events()) as events:
-            async for stamp, event in events:
-                if stamp < skip - 1000:
-                    continue
-                now = time.perf_counter()
+        """Hear a page's events; an answer answers what was asked before it began."""
+        waiting: list[str] = []
+        asked: list[str] = []
+        shown = 0.0
+        async with aclosing(customer.events(f"{time.time_ns() // 1_000_000}-0")) as events:
+            async for _, event in events:
                 if event["type"] == "question":
-                    waiting.append((event["id"], event["text"]))
+                    waiting.append(event["text"])
+                elif event["type"] == "start":
+                    asked, waiting, shown = waiting, [], 0.0
                 elif event["type"] == "delta":
-                    shown.setdefault(event["reply"], now)
+                    shown = shown or time.perf_counter()
                 elif event["type"] == "done":
-                    self._note(waiting, event, shown.get(event["reply"], now), now)
+                    self._note(asked, shown)
 
-    def _note(self, waiting: list[tuple[str, str]], event: dict, shown: float, now: float) -> None:
-        """Count the messages this answer answers: those from its own to the last one it repeats."""
-        place = next(
-            (n for n, (identity, _) in enumerate(waiting) if identity == event["reply"]), 0
-        )
-        text = waiting[place][1]
-        del waiting[: place + 1]
-        began = self._sent.pop(text, None)
-        if began is not None:
-            self.first.append(shown - began)
+    def _note(self, asked: list[str], shown: float) -> None:
+        now = time.perf_counter()
+        for text in asked:
+            began = self._sent.pop(text)
+            self.first.append((shown or now) - began)
             self.whole.append(now - began)
+        if not self._sent:
+            self._all_answered.set()
 
 
 async def start(options: argparse.Namespace) -> None:

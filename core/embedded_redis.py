@@ -60,9 +60,9 @@ async def open_embedded_redis(state_dir: Path) -> AsyncGenerator[str, None]:
 async def _keep(folder: Path, socket: Path) -> None:
     """Start the server again when it died; what was acknowledged is in its append-only file."""
     while True:
-        await asyncio.sleep(KEEP_SECONDS)
-        if await _answers(socket):
-            continue
+        async with _client(socket) as client:
+            while await _is_there(client):
+                await asyncio.sleep(KEEP_SECONDS)
         with _exclusive(folder / "start.lock"):
             if not await _answers(socket):
                 log.error("embedded redis died, starting it again")
@@ -122,15 +122,19 @@ async def _answers(socket: Path) -> bool:
     if not socket.exists():
         return False
     async with asyncio.timeout(START_SECONDS), _client(socket) as client:
-        while True:
-            try:
-                await client.ping()
-            except BusyLoadingError:
-                await asyncio.sleep(0.02)
-            except (RedisError, OSError):
-                return False
-            else:
-                return True
+        return await _is_there(client)
+
+
+async def _is_there(client: Redis) -> bool:
+    while True:
+        try:
+            await client.ping()
+        except BusyLoadingError:
+            await asyncio.sleep(0.02)
+        except (RedisError, OSError):
+            return False
+        else:
+            return True
 
 
 async def _start(folder: Path, socket: Path) -> None:

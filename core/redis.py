@@ -6,19 +6,21 @@ shapes are pinned (RESP2, decoded text) because redis-py returns other types wit
 features of Redis 6.2 are used.
 """
 
+import hashlib
 import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
+from redis.asyncio import ConnectionPool, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
     ClusterDownError,
     ClusterError,
     MasterDownError,
+    NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
@@ -28,8 +30,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from core.errors import StoreUnavailableError
+from core.tasks import beside
+from core.wire import WiredRedis
 
-Store = Redis | RedisCluster
+Store = WiredRedis | RedisCluster
 Effect = tuple[str, ...]
 """A write as command, key, arguments; happens inside the script that ends a step or not at all."""
 
@@ -76,11 +80,6 @@ def partition_of(conversation: str, count: int) -> Partition:
     return Partition(int(conversation[:8], 16) % count)
 
 
-def effect_keys(effects: Sequence[Effect]) -> list[str]:
-    """The keys of effects, to be declared to the script."""
-    return [effect[1] for effect in effects]
-
-
 def pack_effects(effects: Sequence[Effect]) -> str:
     """Effects without their keys, as one script argument."""
     return json.dumps([[effect[0], *effect[2:]] for effect in effects], ensure_ascii=False)
@@ -90,15 +89,20 @@ class Script:
     """A Lua script that may end in effects; loads itself where the server does not know it."""
 
     def __init__(self, store: Store, source: str) -> None:
-        self._script = store.register_script(RUN_EFFECTS + source)
+        self._store = store
+        self._source = RUN_EFFECTS + source
+        self._digest = hashlib.sha1(self._source.encode(), usedforsecurity=False).hexdigest()
 
     async def __call__(
         self, keys: Sequence[str], args: Sequence[str | int], effects: Sequence[Effect] = ()
     ) -> Any:  # noqa: ANN401 - what a script returns is known to its caller
         """Run it: effect keys follow `keys`, the packed effects are the last argument."""
-        return await self._script(
-            keys=[*keys, *effect_keys(effects)], args=[*args, pack_effects(effects)]
-        )
+        keys = [*keys, *(effect[1] for effect in effects)]
+        rest = (len(keys), *keys, *args, pack_effects(effects))
+        try:
+            return await self._store.execute_command("EVALSHA", self._digest, *rest)
+        except NoScriptError:
+            return await self._store.execute_command("EVAL", self._source, *rest)
 
 
 @asynccontextmanager
@@ -106,11 +110,15 @@ async def open_store(url: str) -> AsyncGenerator[Store, None]:
     """Connect to Redis 6.2 or later, or a cluster (`redis+cluster://host:port`).
 
     Commands fail after at most a few seconds while the server is gone; the caller repeats what may
-    be repeated. The pool makes bursts wait for a connection instead of opening thousands.
+    be repeated.
     """
     store = _connect(url)
     try:
-        yield store
+        if isinstance(store, WiredRedis):
+            async with beside(store.wire.run()):
+                yield store
+        else:
+            yield store
     finally:
         await store.aclose()
 
@@ -125,16 +133,7 @@ def _connect(url: str) -> Store:
     if url.startswith(CLUSTER_SCHEME):
         address = "redis://" + url.removeprefix(CLUSTER_SCHEME)
         return RedisCluster.from_url(address, **options)
-    retry = Retry(NoBackoff(), 1)
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=128,
-        timeout=5,
-        retry=retry,
-        retry_on_error=[RedisConnectionError],
-        **options,
-    )
-    return Redis.from_pool(pool)
+    return WiredRedis(ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 1), **options))
 
 
 async def run_effects(store: Store, effects: Sequence[Effect]) -> None:

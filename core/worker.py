@@ -83,8 +83,9 @@ class Worker:
         self._settings = settings
         self._metrics = metrics
         self._slots = asyncio.Semaphore(settings.workers)
-        self._working: dict[str, asyncio.Task[None]] = {}
-        self._leases: dict[str, Lease] = {}
+        # By entry and not by its id: two partitions can give out the same id in one millisecond.
+        self._working: dict[Entry, asyncio.Task[None]] = {}
+        self._leases: dict[Entry, Lease] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; then finish within the grace time and hand back the rest."""
@@ -169,19 +170,19 @@ class Worker:
                 log.warning("redis is still away")
 
     async def _start(self, entry: Entry, turns: asyncio.TaskGroup) -> None:
-        if entry.id in self._working:
+        if entry in self._working:
             return
         await self._slots.acquire()
-        if entry.id in self._working:
+        if entry in self._working:
             self._slots.release()
             return
         task = turns.create_task(self._work(entry))
-        self._working[entry.id] = task
+        self._working[entry] = task
         task.add_done_callback(lambda _: self._ended(entry))
 
     def _ended(self, entry: Entry) -> None:
-        self._working.pop(entry.id, None)
-        self._leases.pop(entry.id, None)
+        self._working.pop(entry, None)
+        self._leases.pop(entry, None)
         self._slots.release()
         self._metrics.working.set(len(self._working))
 
@@ -198,9 +199,9 @@ class Worker:
                 log.warning("heartbeat missed", error=type(error).__name__)
 
     def _lose(self, lease: Lease) -> None:
-        if self._leases.get(lease.entry.id) is lease:
+        if self._leases.get(lease.entry) is lease:
             log.warning("lease lost", conversation=lease.entry.conversation)
-            self._working[lease.entry.id].cancel()
+            self._working[lease.entry].cancel()
 
     async def _work(self, entry: Entry) -> None:
         """One attempt at one turn; every way out leaves the lane finished, handed back or lost."""
@@ -211,7 +212,7 @@ class Worker:
             return
         if lease is None:
             return
-        self._leases[entry.id] = lease
+        self._leases[entry] = lease
         self._metrics.working.set(len(self._working))
         try:
             await self._attempt(lease)

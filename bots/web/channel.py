@@ -120,7 +120,8 @@ class _Pen:
     async def _write(self, events: list[dict[str, Any]]) -> None:
         if events:
             said = await self._delivery.write(self._emit(events))
-            self._entries += said[: len(events)]
+            written = zip(said, events, strict=False)
+            self._entries += [entry for entry, event in written if event["type"] != "start"]
 
     def _emit(self, events: list[dict[str, Any]]) -> list[tuple[str, ...]]:
         return emit(self._partition, self._conversation, events, self._history_hours)

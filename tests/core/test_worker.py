@@ -306,3 +306,23 @@ async def test_a_redis_that_lost_its_data_is_used_again(desk, redis_url):
         await desk.say("two")
         await desk.until_done()
     assert desk.pipeline.asked == ["one", "two"]
+
+
+async def test_lanes_of_two_partitions_announced_in_one_millisecond_are_both_answered(store):
+    inbox = Inbox(store, SETTINGS, partitions=2)
+    await inbox.open()
+    desk = Desk(store, inbox)
+    going = asyncio.Event()
+    desk.pipeline.script = [going.wait, going.wait]
+    users = {inbox.partition(Address("parts", "main", u, u).key): u for u in "abcdefgh"}
+    for partition, user in users.items():
+        await desk.say("hello", user=user)
+        ((entry_id, fields),) = await store.xrange(partition.key("ready"))
+        await store.xdel(partition.key("ready"), entry_id)
+        await store.xadd(partition.key("ready"), fields, id="9999999999999-0")
+    async with desk.worker():
+        async with asyncio.timeout(5):
+            while len(desk.pipeline.asked) < 2:
+                await asyncio.sleep(0.01)
+        going.set()
+        await desk.until_done()
