@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 
@@ -44,7 +45,7 @@ _ID = re.compile(r"[a-z0-9-]{1,40}")
 _SUFFIXES = {".yaml", ".yml"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Persona:
     """A persona file that was found good."""
 
@@ -63,7 +64,7 @@ class Persona:
         """The first words in the nearest language there is."""
         return self._nearest(self.card.greeting, language)
 
-    @property
+    @cached_property
     def languages(self) -> tuple[str, ...]:
         """The languages in which everything fixed is there, the fallback first."""
         fixed = [self.card.greeting, *(getattr(self.card.sentences, kind) for kind in SENTENCES)]

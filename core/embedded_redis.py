@@ -61,7 +61,7 @@ async def _keep(folder: Path, socket: Path) -> None:
     """Start the server again when it died; what was acknowledged is in its append-only file."""
     while True:
         async with _client(socket) as client:
-            while await _is_there(client):
+            while await _is_there(client):  # noqa: ASYNC110 - there is no event to wait for
                 await asyncio.sleep(KEEP_SECONDS)
         with _exclusive(folder / "start.lock"):
             if not await _answers(socket):

@@ -59,7 +59,7 @@ class Personas:
         words = load_word_lists(self._words_dir)
         good, problems = scan_personas(self._folder)
         voices, more = _give_voices(good, words)
-        problems = [*problems, *more, *check_personas(good)]
+        problems = [*problems, *more, *self._conflicts(good)]
         if problems:
             raise PersonaError("\n".join(problems))
         self._cast = _Cast(words, voices, ())
@@ -78,7 +78,7 @@ class Personas:
         for identity, voice in before.voices.items():
             if identity not in voices and (self._folder / voice.persona.path.name).exists():
                 voices[identity] = voice
-        conflicts = check_personas({name: voice.persona for name, voice in voices.items()})
+        conflicts = self._conflicts({name: voice.persona for name, voice in voices.items()})
         problems += [*wrong, *more, *conflicts]
         self._cast = _Cast(words, before.voices if conflicts else voices, tuple(problems))
         for problem in problems:
@@ -108,6 +108,15 @@ class Personas:
         if by_id:
             return by_id
         return next((voice for voice in self.voices if voice.persona.card.name == name), None)
+
+    def _conflicts(self, personas: dict[str, Persona]) -> list[str]:
+        problems = check_personas(personas)
+        if route(personas, "", "") is None:
+            problems.append(
+                f'{self._folder}: one persona should have channels: ["*"]; it answers wherever no '
+                "other is named"
+            )
+        return problems
 
     @property
     def _now(self) -> _Cast:

@@ -86,7 +86,8 @@ class Wire:
                 reading.clear()
                 await reading.wait()
             try:
-                value = await connection.read_response()
+                # Closing is left to `_serve`: the writer may be at work.
+                value = await connection.read_response(disconnect_on_error=False)
             except ResponseError as error:
                 _settle(sent.popleft(), error)
             else:

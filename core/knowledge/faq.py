@@ -8,14 +8,13 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 from pydantic import Field
 
 from config.errors import ConfigError
-from config.fields import Should, Values
+from config.fields import FieldPath, Should, Values
 from config.problems import Problem, one_line, parse, shown, spoken
 from config.yaml import YamlList, YamlMap, parse_yaml, position
 from core.knowledge.documents import Passage, file_language
@@ -83,7 +82,7 @@ def parse_yaml_faq(text: str, path: str, file: Path) -> Faq:
 
 
 def parse_csv_faq(text: str, path: str, file: Path) -> Faq:
-    """Read a table with the columns `question` and `answer`, and perhaps the others of `COLUMNS`."""
+    """Read a table with the columns `question` and `answer`, perhaps also others of `COLUMNS`."""
     passages: list[Passage] = []
     problems: list[str] = []
     try:
@@ -106,27 +105,26 @@ def _take_all(data: YamlMap, path: str) -> tuple[list[Passage], list[Problem]]:
     entries = data.get(_ENTRIES)
     if not isinstance(entries, YamlList):
         text = f"holds {shown(entries)}, should be a list of questions and answers"
-        return [], [*problems, Problem((_ENTRIES,), text)]
+        return [], [*problems, Problem((_ENTRIES,), (_ENTRIES,), text)]
     passages: list[Passage] = []
     for number, given in enumerate(entries):
         passage, wrong = _take(given, head or Head(), path)
         passages += passage
-        above = (_ENTRIES, number)
-        problems += [replace(problem, path=above + problem.path) for problem in wrong]
+        problems += [_below((_ENTRIES, number), problem) for problem in wrong]
     return passages, problems
 
 
 def _take(given: object, head: Head, path: str) -> tuple[list[Passage], list[Problem]]:
     """The passage of an entry, or what is wrong with it."""
     if not isinstance(given, Mapping):
-        return [], [Problem((), f"holds {shown(given)}, should be a question and an answer")]
+        return [], [Problem((), (), f"holds {shown(given)}, should be a question and an answer")]
     entry, problems = parse(Entry, given)
     if entry is None:
         return [], problems
     asked = (entry.question, *entry.questions)
     questions = tuple(question.strip() for question in asked if question)
     if not questions:
-        return [], [Problem((), "has no question; add one under question or questions")]
+        return [], [Problem((), (), "has no question; add one under question or questions")]
     language = entry.language or head.language or file_language(path)
     return [
         Passage(
@@ -143,7 +141,7 @@ def _take(given: object, head: Head, path: str) -> tuple[list[Passage], list[Pro
 def _take_row(columns: list[str], row: list[str], path: str) -> tuple[list[Passage], list[Problem]]:
     if any(cell.strip() for cell in row[len(columns) :]):
         reason = "has more cells than the first line; text with commas needs quotation marks"
-        return [], [Problem((), reason)]
+        return [], [Problem((), (), reason)]
     cells: dict[str, Any] = {
         column: cell.strip() for column, cell in zip(columns, row, strict=False) if cell.strip()
     }
@@ -151,6 +149,10 @@ def _take_row(columns: list[str], row: list[str], path: str) -> tuple[list[Passa
     asked = str(cells.pop("question", "")).split(BETWEEN_QUESTIONS)
     cells["questions"] = [question for question in asked if question.strip()]
     return _take(cells, Head(), path)
+
+
+def _below(above: FieldPath, problem: Problem) -> Problem:
+    return Problem(above + problem.at, above + problem.path, problem.text)
 
 
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:

@@ -1,7 +1,7 @@
 """Read the files of a knowledge folder.
 
-Whatever is wrong with a file becomes a line for the administrator, `file:line: what and what to do`,
-and leaves the other files alone.
+Whatever is wrong with a file becomes a line for the administrator, `file:line: what and what to
+do`, and leaves the other files alone.
 """
 
 import os
@@ -29,9 +29,7 @@ _PARSERS: Final[dict[str, Callable[[str, str, Path], tuple[list[Passage], list[s
     ".csv": parse_csv_faq,
 }
 # Documents that somebody may expect to be read. Pictures and the like are passed over in silence.
-_FOREIGN: Final = frozenset(
-    ".pdf .doc .docx .xls .xlsx .ppt .pptx .odt .rtf .htm .html .json".split()
-)
+_FOREIGN: Final = {".pdf", ".doc", ".docx", ".xls", ".xlsx", ".ppt", ".pptx", ".rtf", ".html"}
 
 
 def load_documents(folder: Path) -> Loaded:

@@ -17,6 +17,9 @@ from opencc import OpenCC
 
 from core.knowledge.lexicon import ASKING, CHINESE_PHRASES, ENGLISH_PHRASES, FUNCTION
 
+Token = tuple[str, float]
+"""A word (with a dot before it) or a piece, and how much it says about what is asked."""
+
 CONTENT_WEIGHT: Final = 1.0
 ASKING_WEIGHT: Final = 0.7
 PIECE_WEIGHT: Final = 0.5
@@ -32,7 +35,7 @@ _PHRASE: Final = CHINESE_PHRASES | ENGLISH_PHRASES
 _VOWEL: Final = re.compile("[aeiouy]")
 
 
-def weigh(text: str) -> Iterator[tuple[str, float]]:
+def weigh(text: str) -> Iterator[Token]:
     """Every token of a text, in order and as often as it stands there, with its weight."""
     for found in _RUNS.finditer(normalise(text)):
         dense, spaced = found.groups()

@@ -1,7 +1,7 @@
 """Terms by the form in which a view shows them."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from ahocorasick_rs import AhoCorasick
 
@@ -14,17 +14,19 @@ class Index:
     The automaton keeps no state between texts, so a stream asks the list about its last letters.
     """
 
-    def __init__(self, forms: Mapping[str, Sequence[Term]]) -> None:
-        # A sorted list costs the automaton half the time to build.
-        self._forms = sorted(forms)
-        self._terms = [tuple(forms[form]) for form in self._forms]
+    def __init__(self, forms: Sequence[str], terms: Sequence[Term]) -> None:
+        """Take the form of each term; one form may belong to several terms."""
+        # Sorted forms cost the automaton half the time, lists cost the garbage collector nothing.
+        order = sorted(range(len(forms)), key=forms.__getitem__)
+        self._forms = [forms[number] for number in order]
+        self._terms = [terms[number] for number in order]
         self._first = frozenset(form[0] for form in self._forms)
         self._automaton = AhoCorasick(self._forms, store_patterns=False)
         self.longest = max(map(len, self._forms), default=0)
         """Letters of the longest form; 0 if there is none."""
 
-    def matches(self, letters: str) -> Iterator[tuple[int, int, Sequence[Term]]]:
-        """Every form in the letters, overlapping ones too: begin, end, and the terms behind it."""
+    def matches(self, letters: str) -> Iterator[tuple[int, int, Term]]:
+        """Every form in the letters, overlapping ones too: begin, end, and the term behind it."""
         for form, begin, end in self._automaton.find_matches_as_indexes(letters, overlapping=True):
             yield begin, end, self._terms[form]
 

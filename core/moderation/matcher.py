@@ -61,14 +61,15 @@ class Matcher:
         self._tables = normaliser
         self._rules = Rules(normaliser)
         self._actions = dict(actions)
-        written: dict[str, list[Term]] = {}
-        spoken: dict[str, list[Term]] = {}
-        for term in terms:
-            written.setdefault(term.letters.translate(normaliser.merged), []).append(term)
-            for spelling in self._spellings(term):
-                spoken.setdefault(spelling, []).append(term)
-        self._written = Index(written)
-        self._spoken = Index(spoken)
+        known = list(terms)
+        self._written = Index([term.letters.translate(normaliser.merged) for term in known], known)
+        spellings: list[str] = []
+        spelt: list[Term] = []
+        for term in known:
+            ways = self._spellings(term)
+            spellings += ways
+            spelt += [term] * len(ways)
+        self._spoken = Index(spellings, spelt)
 
     @property
     def reach(self) -> int:
@@ -109,7 +110,7 @@ class Matcher:
             found = [find for find in found if find.start < settled]
         return Scan(found, settled)
 
-    def _spellings(self, term: Term) -> Iterable[str]:
+    def _spellings(self, term: Term) -> tuple[str, ...]:
         if not term.dense or len(term.letters) > _SPOKEN_LONGEST:
             return ()
         return self._tables.pinyin.spellings(term.letters)
@@ -134,17 +135,13 @@ class Matcher:
         """Add what counts to `found`; return where the first find begins that is still open."""
         view, rules = reading.view, self._rules
         settled = len(view.text)
-        for begin, end, terms in reading.forms.matches(view.letters):
+        for begin, end, term in reading.forms.matches(view.letters):
             first, behind = view.at[begin], view.at[end - 1] + 1
             if not final and rules.is_open(view.text, behind):
                 if first < settled and rules.may_be_written(view, begin):
                     settled = first
-                continue
-            found += [
-                Found(first, behind, term)
-                for term in terms
-                if reading.counts(view, begin, end, term)
-            ]
+            elif reading.counts(view, begin, end, term):
+                found.append(Found(first, behind, term))
         return settled
 
     @staticmethod

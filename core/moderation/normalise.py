@@ -161,7 +161,7 @@ class Normaliser:
         return self._exact(character) if self._kind(character) == DENSE else ""
 
     def _speak(self, character: str) -> str:
-        return "".join(self.pinyin.first.get(letter, letter) for letter in self._plain(character))
+        return self._plain(character).translate(self.pinyin.first)
 
     def _kind(self, character: str) -> str:
         if _is_invisible(character):

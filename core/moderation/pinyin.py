@@ -2,14 +2,14 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from sys import intern
 
-_SPELLINGS_MOST = 8
+_DOUBTFUL_MOST = 3
 _BASIC_PLANE = 0xFFFF
 _ENTRY = re.compile(r'"(\d+)": "([a-z]+)')
 # The second common reading of everyday characters; the dictionary's first one comes from pypinyin.
@@ -25,21 +25,23 @@ _ALSO = {entry[0]: entry[1:] for entry in _SECOND.split()}
 class Pinyin:
     """The readings of single characters. Phrases are not looked at: 银行 is yinxing and yinhang."""
 
-    first: Mapping[str, str]
-    """Simplified character to its usual syllable."""
+    first: Mapping[int, str]
+    """Code of a simplified character to its usual syllable; also a table for `str.translate`."""
 
     def readings(self, letter: str) -> tuple[str, ...]:
         """The syllables of a character, the usual one first; a letter that is no Han is itself."""
-        usual = self.first.get(letter, letter)
+        usual = self.first.get(ord(letter), letter)
         return (usual, _ALSO[letter]) if letter in _ALSO else (usual,)
 
-    def spellings(self, letters: str) -> Iterable[str]:
+    def spellings(self, letters: str) -> tuple[str, ...]:
         """A word as people type it in pinyin, in at most 8 ways."""
+        if _ALSO.keys().isdisjoint(letters):
+            return (letters.translate(self.first),)
         ways = [self.readings(letter) for letter in letters]
         doubtful = [index for index, way in enumerate(ways) if len(way) > 1]
-        for index in doubtful[_SPELLINGS_MOST.bit_length() - 1 :]:
+        for index in doubtful[_DOUBTFUL_MOST:]:
             ways[index] = ways[index][:1]
-        return ("".join(way) for way in product(*ways))
+        return tuple("".join(way) for way in product(*ways))
 
 
 def load_pinyin() -> Pinyin:
@@ -56,7 +58,7 @@ def load_pinyin() -> Pinyin:
     first = {}
     for entry in _ENTRY.finditer(toneless):
         if (code := int(entry[1])) <= _BASIC_PLANE:
-            first[chr(code)] = intern(entry[2])
+            first[code] = intern(entry[2])
     return Pinyin(first)
 
 

@@ -134,7 +134,7 @@ async def test_a_forbidden_word_of_the_model_is_never_shown(company, redis_url, 
     settings = settings_for(company, redis_url, **with_model(peer))
     peer.script(says("您是个", "大", "笨", "蛋", "，再见"))
     async with running(settings) as house, visiting(house) as visitor:
-        status_code, identity = await visitor.post("你好呀")
+        status_code, _identity = await visitor.post("你好呀")
         seen = []
         async for event in visitor.events():
             seen.append(json.dumps(event, ensure_ascii=False))
@@ -211,7 +211,7 @@ async def test_a_page_that_reconnects_goes_on_after_its_last_event(company, redi
     pieces = [f"第{n}段。" for n in range(12)]
     peer.script(says(*pieces, delay=0.04))
     async with running(settings) as house, visiting(house) as visitor:
-        _, identity = await visitor.post("讲讲")
+        _, _identity = await visitor.post("讲讲")
         text, final = "", None
         while final is None:
             async for event in visitor.events():  # a new connection for every event

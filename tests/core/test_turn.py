@@ -20,8 +20,20 @@ def test_a_fresh_start_can_be_asked_for(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["/human", "转人工", "我要转人工", "人工客服", "请帮我转接人工客服", "找真人", "human", "人工"]
-    + ["I want to talk to a human", "human agent please", "speak to a real person", "转人工！"],
+    [
+        "/human",
+        "转人工",
+        "我要转人工",
+        "人工客服",
+        "请帮我转接人工客服",
+        "找真人",
+        "human",
+        "人工",
+        "I want to talk to a human",
+        "human agent please",
+        "speak to a real person",
+        "转人工！",
+    ],
 )
 def test_a_person_can_be_asked_for(text):
     assert command_of(text) is Command.PERSON
@@ -37,8 +49,14 @@ def test_a_person_can_be_asked_for(text):
         "",
         "找",
         "我要",
-    ]
-    + ["/newsletter", "请问", "a", "please", "person"[:4], "转", "帮我接一下"],
+        "/newsletter",
+        "请问",
+        "a",
+        "please",
+        "person"[:4],
+        "转",
+        "帮我接一下",
+    ],
 )
 def test_a_sentence_that_merely_mentions_one_is_a_question(text):
     assert command_of(text) is None

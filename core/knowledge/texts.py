@@ -1,0 +1,80 @@
+"""Find passages by the words and pieces that they share with a question: BM25."""
+
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from bm25s import BM25  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+
+from core.knowledge.tokens import CONTENT_WEIGHT, FUNCTION_WEIGHT, Token, weigh
+
+SATURATION: Final = 1.2
+LENGTH_PENALTY: Final = 0.75
+"""k1 and b of BM25."""
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextIndex:
+    """Texts by token. Memory: 8 bytes for each different token of each text."""
+
+    vocabulary: dict[str, int]
+    weights: Floats
+    """Inverse document frequency of each token of the vocabulary."""
+    strange: float
+    """The same of a token that no text has."""
+    bm25: BM25
+
+    def relevance(self, tokens: Iterable[Token]) -> Floats:
+        """Of each text: its BM25 score over the highest that any text could have, 0 to 1."""
+        wanted = [self.vocabulary.get(token) for token in _kept(tokens)]
+        known = [token for token in wanted if token is not None]
+        ceiling = float(self.weights[known].sum()) + self.strange * (len(wanted) - len(known))
+        scores: Floats = self.bm25.get_scores_from_ids(known)
+        return scores / np.float32(ceiling or 1.0)
+
+    def coverage(self, tokens: Iterable[Token]) -> Floats:
+        """Of each text: which part of the question's content words it holds, by weight, 0 to 1."""
+        words = {token for token, weight in tokens if weight == CONTENT_WEIGHT}
+        known = [self.vocabulary[word] for word in words if word in self.vocabulary]
+        ceiling = float(self.weights[known].sum()) + self.strange * (len(words) - len(known))
+        covered: Floats = np.zeros(self.bm25.scores["num_docs"], np.float32)
+        starts, texts = self.bm25.scores["indptr"], self.bm25.scores["indices"]
+        for word in known:
+            covered[texts[starts[word] : starts[word + 1]]] += self.weights[word]
+        return covered / np.float32(ceiling or 1.0)
+
+
+def build_texts(texts: Iterable[str]) -> TextIndex:
+    """Index one text or more."""
+    vocabulary = {"": 0}  # so that there is one, should every text be empty
+    rows = [
+        array("i", (vocabulary.setdefault(token, len(vocabulary)) for token in _kept(weigh(text))))
+        for text in texts
+    ]
+    # Defaults of bm25s 0.3 that matter: numpy only, float32 and int32, "lucene" scores, no threads.
+    bm25 = BM25(k1=SATURATION, b=LENGTH_PENALTY)
+    bm25.index((rows, vocabulary), create_empty_token=False, show_progress=False)
+    # Never read when scores are asked by token number; 60 bytes a token.
+    bm25.unique_token_ids_set = set()
+    frequencies = np.diff(bm25.scores["indptr"])
+    return TextIndex(
+        vocabulary,
+        rarity(frequencies, len(rows)),
+        float(rarity(np.zeros(1), len(rows))[0]),
+        bm25,
+    )
+
+
+def rarity(frequencies: NDArray[np.generic], total: int) -> Floats:
+    """Inverse document frequency, in Lucene's form, of tokens found in so many of `total` texts."""
+    found = frequencies.astype(np.float32)
+    return np.log1p((total - found + 0.5) / (found + 0.5)).astype(np.float32)
+
+
+def _kept(tokens: Iterable[Token]) -> Iterable[str]:
+    return (token for token, weight in tokens if weight != FUNCTION_WEIGHT)

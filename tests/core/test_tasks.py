@@ -1,0 +1,40 @@
+"""Work beside work."""
+
+import asyncio
+
+import pytest
+
+from core.tasks import beside
+
+
+async def test_work_ends_with_the_body():
+    async with beside(asyncio.sleep(60)) as task:
+        assert not task.done()
+    assert task.cancelled()
+
+
+async def test_an_error_of_the_body_comes_out_as_itself():
+    with pytest.raises(ValueError, match="mine"):
+        async with beside(asyncio.sleep(60)):
+            raise ValueError("mine")
+
+
+async def test_an_error_of_the_work_ends_the_body_and_comes_out_as_itself():
+    async def breaks() -> None:
+        raise ValueError("theirs")
+
+    with pytest.raises(ValueError, match="theirs"):
+        async with beside(breaks()):
+            await asyncio.sleep(60)
+
+
+async def test_cancelling_from_outside_passes_through():
+    async def body() -> None:
+        async with beside(asyncio.sleep(60)):
+            await asyncio.sleep(60)
+
+    task = asyncio.ensure_future(body())
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task

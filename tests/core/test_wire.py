@@ -1,0 +1,69 @@
+"""The shared connection, against a real Redis."""
+
+import asyncio
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+
+from core.redis import open_store
+
+
+async def test_everybody_gets_the_reply_to_their_own_command(store):
+    async def own(number: int) -> None:
+        await store.set(f"k{number}", number)
+        assert await store.get(f"k{number}") == str(number)
+
+    await asyncio.gather(*(own(number) for number in range(500)))
+
+
+async def test_commands_of_one_moment_share_one_connection(store):
+    await asyncio.gather(*(store.ping() for _ in range(200)))
+    assert len(await store.client_list()) <= 2
+
+
+async def test_a_wrong_command_fails_alone(store):
+    await store.set("text", "x")
+    good, bad, also = await asyncio.gather(
+        store.get("text"), store.lpush("text", "y"), store.get("text"), return_exceptions=True
+    )
+    assert (good, also) == ("x", "x")
+    assert isinstance(bad, ResponseError)
+
+
+async def test_one_who_gives_up_waiting_does_not_shift_the_replies(store):
+    await store.set("a", "1")
+    task = asyncio.ensure_future(store.get("missing"))
+    await asyncio.sleep(0)
+    task.cancel()
+    assert await store.get("a") == "1"
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_connection_that_was_cut_is_opened_again(store, redis_url):
+    await store.ping()
+    async with open_store(redis_url) as other:
+        await other.client_kill_filter(_type="normal", skipme=True)
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                assert await store.ping()
+                break
+            except RedisConnectionError:
+                await asyncio.sleep(0.01)
+
+
+async def test_a_server_that_is_not_there_fails_every_command_at_once(tmp_path):
+    async with open_store(f"unix://{tmp_path}/nobody") as nobody, asyncio.timeout(5):
+        answers = await asyncio.gather(*(nobody.ping() for _ in range(20)), return_exceptions=True)
+        assert all(isinstance(answer, RedisConnectionError) for answer in answers)
+
+
+async def test_closing_fails_what_still_waits(redis_url):
+    async with open_store(redis_url) as store:
+        await store.ping()
+        waiting = asyncio.ensure_future(store.execute_command("BLPOP", "nothing", "0"))
+        await asyncio.sleep(0.05)
+    with pytest.raises(RedisConnectionError):
+        await waiting
