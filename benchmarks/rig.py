@@ -48,7 +48,6 @@ class Product:
             "XIAOQ_INFERENCE__ENDPOINTS": json.dumps(endpoints if self.model_url else []),
             "XIAOQ_LIMITS__PER_MINUTE": "1000000",
             "XIAOQ_LIMITS__BURST": "1000000",
-            "XIAOQ_LOG__LEVEL": "warning",
         }
         log = (self.state.parent / "xiaoq.log").open("ab")
         command = [sys.executable, "-m", "bots", "run"]

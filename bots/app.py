@@ -53,7 +53,7 @@ async def open_house(settings: Settings, role: Role = Role.ALL) -> AsyncGenerato
         model = await stack.enter_async_context(open_client(settings.inference))
         house = _build(settings, role, store, model)
         house.personas.load()
-        await house.knowledge.load()
+        await house.knowledge.reload()
         await house.inbox.open()
         watch_parts(house)
         routes = watch_routes(house.health, house.metrics, lambda: refresh_gauges(house))

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 
 
@@ -15,6 +15,17 @@ class Address:
     chat: str
     user: str
     thread: str = ""
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """Its parts by name."""
+        return {
+            "channel": self.channel,
+            "account": self.account,
+            "chat": self.chat,
+            "user": self.user,
+            "thread": self.thread,
+        }
 
     @cached_property
     def key(self) -> str:
@@ -41,7 +52,8 @@ class Message:
 
     def to_json(self) -> str:
         """Serialise for the lane."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        fields = {"id": self.id, "address": self.address.fields, "text": self.text}
+        return json.dumps(fields | {"received_at": self.received_at}, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, raw: str | bytes) -> "Message":

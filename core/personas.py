@@ -6,6 +6,7 @@ good ones.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import structlog
@@ -13,27 +14,24 @@ import structlog
 from config.errors import ConfigError, PersonaError
 from config.persona import SENTENCES, Persona, check_personas, route, scan_personas
 from core.messages import Address
-from core.moderation.matcher import Matcher
 from core.moderation.words import WordLists, load_word_lists
+from core.voice import Voice, give_voice
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Voice:
-    """A persona with its word filter."""
-
-    persona: Persona
-    matcher: Matcher
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Cast:
     """One consistent state of all files."""
 
     words: WordLists
     voices: dict[str, Voice]
     problems: tuple[str, ...]
+
+    @cached_property
+    def personas(self) -> dict[str, Persona]:
+        """Without what the core adds."""
+        return {name: voice.persona for name, voice in self.voices.items()}
 
 
 class Personas:
@@ -91,16 +89,12 @@ class Personas:
         log.info("personas reloaded", changed=changed, problems=len(problems))
 
     def route(self, address: Address) -> Voice:
-        """The persona for a channel's account; raises ConfigError where none claims it."""
-        voices = self._now.voices
-        persona = route(
-            {name: voice.persona for name, voice in voices.items()},
-            address.channel,
-            address.account,
-        )
+        """The persona for a channel's account."""
+        cast = self._now
+        persona = route(cast.personas, address.channel, address.account)
         if persona is None:
-            raise ConfigError(f"no persona claims the channel {address.channel}:{address.account}")
-        return voices[persona.id]
+            raise ConfigError("no persona answers everywhere")  # `_conflicts` sees to it
+        return cast.voices[persona.id]
 
     def find(self, name: str) -> Voice | None:
         """A persona by its id (the file's name) or by the name customers see."""
@@ -150,5 +144,5 @@ def _give_voices(
         ]
         problems += caught
         if not caught:
-            voices[identity] = Voice(persona, matcher)
+            voices[identity] = give_voice(persona, matcher)
     return voices, problems

@@ -6,6 +6,7 @@ the model's HTTP request. Without a model, or when it fails, knowledge answers; 
 gets a sentence.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -71,14 +72,15 @@ class Pipeline:
         Raises StoreUnavailableError; the turn is then as good as not begun.
         """
         turn = request.turn
-        scene = await self._scene(request)
+        # Together: each is a trip to Redis.
+        scene, is_too_fast = await asyncio.gather(self._scene(request), self._is_too_fast(request))
         if turn.command is Command.FRESH:
             yield Done(replace(scene.sentence("fresh", Outcome.ANSWERED), fresh=True))
             return
         if turn.command is Command.PERSON:
             yield Done(self._hand_over(scene))
             return
-        if request.is_limited and await self._is_too_fast(turn):
+        if is_too_fast:
             yield Done(scene.sentence("busy", Outcome.REFUSED))
             return
         inbound = scene.voice.matcher.filter(turn.text)
@@ -101,8 +103,10 @@ class Pipeline:
         language = detect_language(turn.text, voice.persona.languages, None)
         return Scene(voice, History(), language, "").sentence("apology", Outcome.FAILED)
 
-    async def _is_too_fast(self, turn: Turn) -> bool:
-        limits = self._limits
+    async def _is_too_fast(self, request: Request) -> bool:
+        if not request.is_limited:
+            return False
+        turn, limits = request.turn, self._limits
         wait = await self._limiter.wait_seconds(turn.address.key, limits.per_minute, limits.burst)
         return wait > 0
 
@@ -188,7 +192,7 @@ class Pipeline:
         sampling = scene.voice.persona.card.sampling
         passages = [match.passage for match in matches if match.good]
         turns = compose(
-            scene.voice.persona,
+            scene.voice,
             scene.history,
             passages,
             Question(scene.question, scene.language, request.instructions),

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from core.memory import History
-from core.personas import Voice
 from core.replies import Origin, Outcome, Reply
 from core.turn import Turn
+from core.voice import Voice
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,10 @@ from core.knowledge.tokens import CONTENT_WEIGHT, FUNCTION_WEIGHT, Token, weigh
 SATURATION: Final = 1.2
 LENGTH_PENALTY: Final = 0.75
 """k1 and b of BM25."""
+UNSEEN_TOKENS: Final = 4
+UNSEEN_WORDS: Final = 1
+"""A question is taken to have so many more tokens and words that no text has: of a question of two
+words, both found, less is known than of one of ten."""
 
 Floats = NDArray[np.float32]
 
@@ -33,20 +37,23 @@ class TextIndex:
         """Of each text: its BM25 score over the highest that any text could have, 0 to 1."""
         wanted = [self.vocabulary.get(token) for token in _kept(tokens)]
         known = [token for token in wanted if token is not None]
-        ceiling = float(self.weights[known].sum()) + self.strange * (len(wanted) - len(known))
+        ceiling = self._ceiling(known, len(wanted) + UNSEEN_TOKENS)
         scores: Floats = self.bm25.get_scores_from_ids(known)
-        return scores / np.float32(ceiling or 1.0)
+        return scores / ceiling
 
     def coverage(self, tokens: Iterable[Token]) -> Floats:
         """Of each text: which part of the question's content words it holds, by weight, 0 to 1."""
         words = {token for token, weight in tokens if weight == CONTENT_WEIGHT}
         known = [self.vocabulary[word] for word in words if word in self.vocabulary]
-        ceiling = float(self.weights[known].sum()) + self.strange * (len(words) - len(known))
         covered: Floats = np.zeros(self.bm25.scores["num_docs"], np.float32)
         starts, texts = self.bm25.scores["indptr"], self.bm25.scores["indices"]
         for word in known:
             covered[texts[starts[word] : starts[word + 1]]] += self.weights[word]
-        return covered / np.float32(ceiling or 1.0)
+        return covered / self._ceiling(known, len(words) + UNSEEN_WORDS)
+
+    def _ceiling(self, known: list[int], number: int) -> np.float32:
+        """What so many tokens weigh together, of which these are known."""
+        return np.float32(self.weights[known].sum() + self.strange * (number - len(known)))
 
 
 def build_texts(texts: Iterable[str]) -> TextIndex:
