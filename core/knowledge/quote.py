@@ -23,12 +23,13 @@ COMPARABLE: Final = 0.6
 """A passage that scores below this part of the best one's score is not quoted beside it."""
 
 _CUT: Final = "…"
-# Behind a line break; behind a sentence and its closing mark; before the next Latin sentence.
-_BORDER: Final = re.compile(
-    r"(?<=\n)|(?<=[。！？])(?![。！？”」』）])|(?<=[。！？][”」』）])|(?<=[.!?]\s)(?=\S)"
+# Behind a sentence and its closing mark, or before the next Latin sentence.
+_SENTENCE_END: Final = re.compile(
+    r"(?<=[。！？])(?![。！？”」』）])|(?<=[。！？][”」』）])|(?<=[.!?] )(?=[^ ])"
 )
 _UNFINISHED_CLAUSE: Final = re.compile(r"[^，,、；;：:\s]*$")
-_TABLE_HEAD: Final = re.compile(r"^.*\|.*\n[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t:|-]*)?\n", re.M)
+_TABLE_RULE: Final = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*\|[ \t:|-]*\n")
+_TABLE_HEAD: Final = re.compile(rf".*\|.*\n{_TABLE_RULE.pattern}")
 
 
 def quote(matches: Sequence[Match], max_characters: int, language: str) -> str:
@@ -36,7 +37,9 @@ def quote(matches: Sequence[Match], max_characters: int, language: str) -> str:
 
     "" without matches. A FAQ answer stands whole if it fits.
     """
-    best = max((match.score for match in matches), default=0.0)
+    if not matches:
+        return ""
+    best = max(match.score for match in matches)
     used = [match for match in matches if match.score >= COMPARABLE * best]
     answer = LEADS.get(language, "")
     for number, match in enumerate(used):
@@ -54,7 +57,7 @@ def excerpt(passage: Passage, question: str, max_characters: int) -> str:
     text = passage.text
     if len(text) <= max_characters:
         return text
-    borders = sorted({0, *(found.start() for found in _BORDER.finditer(text)), len(text)})
+    borders = _borders(text)
     wanted = {token: weight for token, weight in weigh(question) if weight != FUNCTION_WEIGHT}
     shared = [
         {token for token, _ in weigh(text[start:end]) if token in wanted}
@@ -76,6 +79,18 @@ def _block(match: Match, room: int) -> str:
     if len(title) > room // 2:
         title = ""
     return title + excerpt(match.passage, match.question, room - len(title))
+
+
+def _borders(text: str) -> list[int]:
+    """Where a text may be cut: its start and end, and what lies between its pieces."""
+    borders = [0]
+    for line in re.finditer(r".*\n?", text):
+        is_row = line[0].lstrip().startswith("|")
+        if not is_row:
+            borders += [line.start() + found.start() for found in _SENTENCE_END.finditer(line[0])]
+        if not _TABLE_RULE.match(text, line.end()):
+            borders.append(line.end())
+    return sorted({*borders, len(text)})
 
 
 def _table_head(text: str, position: int, longest: int) -> str:
