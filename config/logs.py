@@ -50,6 +50,9 @@ def configure_logging(settings: LogSettings, stream: TextIO = sys.stderr) -> Non
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level if level <= logging.DEBUG else max(level, logging.WARNING))
+    for name, logger in root.manager.loggerDict.items():
+        if isinstance(logger, logging.Logger) and name not in _OURS:
+            logger.setLevel(logging.NOTSET)  # bm25s 0.3 sets DEBUG when it is imported
     for name in _OURS:
         logging.getLogger(name).setLevel(level)
     structlog.configure(
