@@ -37,7 +37,7 @@ class Ledger:
         effects = [self._audit.record(turn, reply)]
         if reply.fresh:
             effects += self._memory.forget(turn.address)
-        elif request.history is None and reply.origin is not Origin.FIXED:
+        elif request.remembers and reply.origin is not Origin.FIXED:
             effects += await self._remember(request, reply)
         return effects
 
@@ -88,5 +88,5 @@ class Ledger:
                 log.warning("history cut for want of a summary", error=type(error).__name__)
                 return ""
 
-        history = (await self._memory.load(address)).plus(exchange)
+        history = (await self._memory.load(address.key)).plus(exchange)
         return await self._memory.fold(address, history, summarise, idle_hours)

@@ -69,10 +69,10 @@ class Memory:
         self._settings = settings
         self._partitions = partitions
 
-    async def load(self, address: Address) -> History:
-        """What is remembered; raises StoreUnavailableError."""
+    async def load(self, conversation: str) -> History:
+        """What is remembered under an address' key; raises StoreUnavailableError."""
         try:
-            raw = await self._store.lrange(self._key(address), 0, -1)
+            raw = await self._store.lrange(self._key(conversation), 0, -1)
         except UNAVAILABLE as error:
             raise StoreUnavailableError from error
         items = [json.loads(item) for item in raw]
@@ -84,12 +84,12 @@ class Memory:
 
     def remember(self, address: Address, exchange: Exchange, idle_hours: float) -> list[Effect]:
         """The effects that append an exchange and restart the idle time."""
-        key = self._key(address)
+        key = self._key(address.key)
         return [("RPUSH", key, _dump(asdict(exchange))), _expiry(key, idle_hours)]
 
     def forget(self, address: Address) -> list[Effect]:
         """The effect that starts a conversation afresh."""
-        return [("DEL", self._key(address))]
+        return [("DEL", self._key(address.key))]
 
     def over_budget(self, tokens: int) -> bool:
         """Whether a history of this size is to be folded."""
@@ -102,7 +102,7 @@ class Memory:
         kept = _newest(history.exchanges, self._settings.tokens // 2)
         folded = history.exchanges[: len(history.exchanges) - len(kept)]
         summary = await self._summary(history.summary, folded, summarise)
-        key = self._key(address)
+        key = self._key(address.key)
         items = [_dump(asdict(exchange)) for exchange in kept]
         if summary:
             tokens = estimate_tokens(summary)
@@ -124,8 +124,8 @@ class Memory:
         # A summary as long as what it stands for would have the next turn fold again.
         return cut_to_tokens(summary or before, self._settings.tokens // 4)
 
-    def _key(self, address: Address) -> str:
-        return partition_of(address.key, self._partitions).key("memory", address.key)
+    def _key(self, conversation: str) -> str:
+        return partition_of(conversation, self._partitions).key("memory", conversation)
 
 
 def _newest(exchanges: Sequence[Exchange], tokens: int) -> tuple[Exchange, ...]:

@@ -28,7 +28,7 @@ from core.metrics import Metrics
 from core.moderation.hits import Hit
 from core.personas import Personas
 from core.replies import Delta, Done, Origin, Outcome, Reply, ReplyEvent, Retract, Source, Usage
-from core.scene import Request, Scene
+from core.scene import Background, Request, Scene
 from core.turn import Command, Turn
 from inference.chat import Finish, Prompt
 from inference.client import ModelClient
@@ -66,21 +66,33 @@ class Pipeline:
         self._limits = limits
         self._context_tokens = context_tokens
 
-    async def answer(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
-        """Answer a turn: deltas and retractions, then exactly one Done.
+    async def prepare(self, conversation: str) -> Background:
+        """Fetch what `answer` needs to know, in one trip to Redis; counts against the rate.
 
-        Raises StoreUnavailableError; the turn is then as good as not begun.
+        Raises StoreUnavailableError.
         """
+        limits = self._limits
+        history, wait = await asyncio.gather(
+            self._memory.load(conversation),
+            self._limiter.wait_seconds(conversation, limits.per_minute, limits.burst),
+        )
+        return Background(history, is_too_fast=wait > 0)
+
+    async def recall(self, conversation: str) -> History:
+        """A conversation's memory alone; raises StoreUnavailableError."""
+        return await self._memory.load(conversation)
+
+    async def answer(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
+        """Answer a turn: deltas and retractions, then exactly one Done."""
         turn = request.turn
-        # Together: each is a trip to Redis.
-        scene, is_too_fast = await asyncio.gather(self._scene(request), self._is_too_fast(request))
+        scene = self._scene(request)
         if turn.command is Command.FRESH:
             yield Done(replace(scene.sentence("fresh", Outcome.ANSWERED), fresh=True))
             return
         if turn.command is Command.PERSON:
             yield Done(self._hand_over(scene))
             return
-        if is_too_fast:
+        if request.background.is_too_fast:
             yield Done(scene.sentence("busy", Outcome.REFUSED))
             return
         inbound = scene.voice.matcher.filter(turn.text)
@@ -103,21 +115,10 @@ class Pipeline:
         language = detect_language(turn.text, voice.persona.languages, None)
         return Scene(voice, History(), language, "").sentence("apology", Outcome.FAILED)
 
-    async def _is_too_fast(self, request: Request) -> bool:
-        if not request.is_limited:
-            return False
-        turn, limits = request.turn, self._limits
-        wait = await self._limiter.wait_seconds(turn.address.key, limits.per_minute, limits.burst)
-        return wait > 0
-
-    async def _scene(self, request: Request) -> Scene:
-        turn = request.turn
+    def _scene(self, request: Request) -> Scene:
+        turn, history = request.turn, request.background.history
         voice = request.voice or self._personas.route(turn.address)
-        history = request.history
-        if history is None:
-            history = await self._memory.load(turn.address)
-        policy = voice.persona.card.language
-        language = policy.reply
+        language = voice.persona.card.language.reply
         if language == "customer":
             language = detect_language(turn.text, voice.persona.languages, history.language)
         return Scene(voice, history, language, turn.text)

@@ -9,18 +9,26 @@ from core.voice import Voice
 
 
 @dataclass(frozen=True, slots=True)
+class Background:
+    """What Redis knows of a conversation before its turn."""
+
+    history: History
+    is_too_fast: bool = False
+    """Whether the conversation asks more often than it may."""
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """A turn to answer, and what a caller of the API may choose for itself."""
 
     turn: Turn
+    background: Background
     voice: Voice | None = None
     """None routes by the turn's address."""
-    history: History | None = None
-    """None loads the conversation's memory, and lets `settle` write it."""
+    remembers: bool = True
+    """Whether the exchange goes into the conversation's memory."""
     instructions: str = ""
     """What the calling application adds to the persona."""
-    is_limited: bool = True
-    """Whether the conversation's own rate limit applies."""
     temperature: float | None = None
     top_p: float | None = None
     max_tokens: int | None = None

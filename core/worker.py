@@ -23,7 +23,7 @@ from core.metrics import Metrics
 from core.pipeline import Pipeline
 from core.redis import UNAVAILABLE, Effect, Partition
 from core.replies import Delta, Done, Reply, ReplyEvent
-from core.scene import Request
+from core.scene import Background, Request
 from core.turn import first_turn
 
 log = structlog.get_logger()
@@ -206,7 +206,9 @@ class Worker:
     async def _work(self, entry: Entry) -> None:
         """One attempt at one turn; every way out leaves the lane finished, handed back or lost."""
         try:
-            lease = await self._inbox.begin(entry, self._name)
+            lease, background = await asyncio.gather(
+                self._inbox.begin(entry, self._name), self._pipeline.prepare(entry.conversation)
+            )
         except STORE_GONE as error:
             log.warning("turn not begun", error=type(error).__name__)
             return
@@ -215,7 +217,7 @@ class Worker:
         self._leases[entry] = lease
         self._metrics.working.set(len(self._working))
         try:
-            await self._attempt(lease)
+            await self._attempt(lease, background)
         except LeaseLostError:
             log.warning("lease lost", conversation=entry.conversation)
         except STORE_GONE as error:
@@ -246,9 +248,9 @@ class Worker:
             else:
                 return
 
-    async def _attempt(self, lease: Lease) -> None:
+    async def _attempt(self, lease: Lease, background: Background) -> None:
         turn = first_turn(lease.messages[: lease.count or None])
-        request = Request(turn)
+        request = Request(turn, background)
         if lease.attempt > self._settings.attempts:
             await self._give_up(lease, request)
             return

@@ -5,31 +5,32 @@ Answered in the process that got the request: its caller waits, and repeats by i
 
 import secrets
 import time
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from aiohttp import web
 
-from bots.api.errors import ApiError, in_openai_shape
-from bots.api.events import (
-    Completion,
-    CompletionBody,
-    finish_reason,
-    history_of,
-    instructions_of,
-    parse_body,
-)
+from bots.api.body import CompletionBody, parse_body
+from bots.api.errors import STREAM, ApiError, in_openai_shape
+from bots.api.events import END, Completion
 from bots.api.keys import Keys
 from core.ledger import Ledger
 from core.messages import Address, Message
 from core.metrics import Metrics
-from core.personas import Personas, Voice
+from core.personas import Personas
 from core.pipeline import Pipeline
 from core.redis import Store, run_effects
-from core.replies import Delta, Done, Reply, Retract
-from core.scene import Request
+from core.replies import Delta, Done, ReplyEvent, Retract
+from core.scene import Background, Request
 from core.turn import first_turn
+from core.voice import Voice
 
 CHANNEL = "api"
+STREAM_HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",
+}
 
 
 class ApiRoutes:
@@ -59,6 +60,7 @@ class ApiRoutes:
             web.post("/v1/chat/completions", in_openai_shape(self.complete)),
             web.get("/v1/models", in_openai_shape(self.models)),
             web.get("/v1/models/{model}", in_openai_shape(self.model)),
+            web.route("*", "/v1/{path:.*}", in_openai_shape(self.nothing)),
         ]
 
     async def models(self, request: web.Request) -> web.Response:
@@ -72,96 +74,94 @@ class ApiRoutes:
         await self._keys.admit(request)
         return web.json_response(self._model(self._voice(request.match_info["model"]).persona.id))
 
+    async def nothing(self, request: web.Request) -> web.Response:
+        """What OpenAI has and XiaoQ has not; known only to those who may ask."""
+        await self._keys.admit(request)
+        raise ApiError(404, f"Nothing answers to {request.method} here.")
+
     async def complete(self, http: web.Request) -> web.StreamResponse:
         """Answer one question."""
         key = await self._keys.admit(http)
         body = parse_body(await http.read())
-        voice = self._voice(body.model)
-        request = _request(body, voice, key.name)
+        request = await self._request(body, self._voice(body.model), key.name)
         self._metrics.accepted.labels(CHANNEL, "accepted").inc()
         completion = Completion(request.turn.id, body.model)
-        if body.stream:
-            return await self._stream(http, body, request, completion)
-        reply = None
+        async with aclosing(self._answer(request)) as events:
+            if body.stream:
+                return await _stream(http, events, completion, body.stream_options.include_usage)
+            reply = [event.reply async for event in events if isinstance(event, Done)][-1]
+            return web.json_response(completion.whole(reply))
+
+    async def _answer(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
+        """The answer's events; memory and audit are written before its end is told."""
+        has_spoken = False
         async with aclosing(self._pipeline.answer(request)) as events:
             async for event in events:
+                if not has_spoken and isinstance(event, Delta | Done):
+                    has_spoken = True
+                    waited = time.time() - request.turn.messages[0].received_at
+                    self._metrics.first_text.labels(CHANNEL).observe(max(0.0, waited))
                 if isinstance(event, Done):
-                    reply = event.reply
-        if reply is None:
-            raise ApiError(500)
-        await self._settle(request, reply)
-        return web.json_response(completion.whole(reply))
+                    await run_effects(self._store, await self._ledger.close(request, event.reply))
+                    self._ledger.measure(request, event.reply)
+                yield event
 
-    async def _stream(
-        self, http: web.Request, body: CompletionBody, request: Request, completion: Completion
-    ) -> web.StreamResponse:
-        response = web.StreamResponse(
-            headers={
-                "Content-Type": "text/event-stream; charset=utf-8",
-                "Cache-Control": "no-store",
-                "X-Accel-Buffering": "no",
-            }
+    async def _request(self, body: CompletionBody, voice: Voice, key_name: str) -> Request:
+        """What the pipeline is asked; without a `user` there is nobody to remember."""
+        identity = secrets.token_hex(12)
+        chat = body.user or identity
+        address = Address(CHANNEL, key_name, chat, chat, thread=voice.persona.id)
+        history = await self._pipeline.recall(address.key) if body.user else body.history
+        message = Message(identity, address, body.question, time.time())
+        return Request(
+            first_turn([message]),
+            Background(history),
+            voice=voice,
+            remembers=body.user is not None,
+            instructions=body.instructions,
+            temperature=body.temperature,
+            top_p=body.top_p,
+            max_tokens=body.max_completion_tokens or body.max_tokens,
         )
-        shown, is_retracted = False, False
-        async with aclosing(self._pipeline.answer(request)) as events:
-            async for event in events:
-                if not response.prepared:
-                    await response.prepare(http)
-                    await response.write(completion.chunk({"role": "assistant", "content": ""}))
-                if isinstance(event, Retract):
-                    is_retracted = True
-                elif isinstance(event, Delta):
-                    # A stream cannot take back: what replaces retracted text begins anew below it.
-                    text = f"\n\n{event.text}" if is_retracted else event.text
-                    shown, is_retracted = True, False
-                    await response.write(completion.chunk({"content": text}))
-                else:
-                    if not shown or is_retracted:
-                        text = f"\n\n{event.reply.text}" if shown else event.reply.text
-                        await response.write(completion.chunk({"content": text}))
-                    await self._settle(request, event.reply)
-                    await self._end(response, body, completion, event.reply)
-        return response
-
-    async def _end(
-        self,
-        response: web.StreamResponse,
-        body: CompletionBody,
-        completion: Completion,
-        reply: Reply,
-    ) -> None:
-        await response.write(completion.chunk({}, finish_reason(reply)))
-        if body.stream_options.include_usage:
-            await response.write(completion.usage_chunk(reply))
-        await response.write(b"data: [DONE]\n\n")
-
-    async def _settle(self, request: Request, reply: Reply) -> None:
-        """Write memory and audit; before the answer's end, so that the next question finds them."""
-        await run_effects(self._store, await self._ledger.close(request, reply))
-        self._ledger.measure(request, reply)
 
     def _voice(self, name: str) -> Voice:
         voice = self._personas.find(name)
         if voice is None:
-            raise ApiError(404, param="model")
+            text = f"The model '{name}' does not exist."
+            raise ApiError(404, text, code="model_not_found", param="model")
         return voice
 
     def _model(self, identity: str) -> dict[str, str | int]:
         return {"id": identity, "object": "model", "created": self._started, "owned_by": "xiaoq"}
 
 
-def _request(body: CompletionBody, voice: Voice, key_name: str) -> Request:
-    identity = secrets.token_hex(12)
-    chat = body.user or identity
-    address = Address(CHANNEL, key_name, chat, chat, thread=voice.persona.id)
-    message = Message(identity, address, body.messages[-1].text, time.time())
-    return Request(
-        first_turn([message]),
-        voice=voice,
-        history=None if body.user else history_of(body.messages),
-        instructions=instructions_of(body.messages),
-        is_limited=False,
-        temperature=body.temperature,
-        top_p=body.top_p,
-        max_tokens=body.max_completion_tokens or body.max_tokens,
-    )
+async def _stream(
+    http: web.Request,
+    events: AsyncGenerator[ReplyEvent, None],
+    completion: Completion,
+    with_usage: bool,
+) -> web.StreamResponse:
+    """Write events as they come.
+
+    A stream cannot take back: what replaces retracted text begins anew below it.
+    """
+    response = web.StreamResponse(headers=STREAM_HEADERS)
+    shown, gap = False, ""
+    async for event in events:
+        if not response.prepared:
+            await response.prepare(http)
+            http[STREAM] = response
+            await response.write(completion.opening())
+        if isinstance(event, Retract):
+            shown, gap = False, "\n\n" if shown else gap
+        elif isinstance(event, Delta):
+            await response.write(completion.piece(gap + event.text))
+            shown, gap = True, ""
+        else:
+            if not shown:
+                await response.write(completion.piece(gap + event.reply.text))
+            await response.write(completion.ending(event.reply))
+            if with_usage:
+                await response.write(completion.usage(event.reply))
+            await response.write(END)
+    return response

@@ -30,22 +30,22 @@ async def cut(_summary, _exchanges) -> str:
 async def test_what_was_said_is_remembered_in_order_and_for_its_customer_only(store, memory):
     for number in range(3):
         await run_effects(store, memory.remember(ANN, exchange(number), 24))
-    history = await memory.load(ANN)
+    history = await memory.load(ANN.key)
     assert [e.question for e in history.exchanges] == ["q0", "q1", "q2"]
     assert history.tokens == 300
-    assert await memory.load(BOB) == History()
+    assert await memory.load(BOB.key) == History()
 
 
 async def test_a_conversation_is_forgotten_after_its_idle_time(store, memory):
     await run_effects(store, memory.remember(ANN, exchange(1), 0.0001))
     await asyncio.sleep(0.5)
-    assert await memory.load(ANN) == History()
+    assert await memory.load(ANN.key) == History()
 
 
 async def test_starting_afresh_forgets(store, memory):
     await run_effects(store, memory.remember(ANN, exchange(1), 24))
     await run_effects(store, memory.forget(ANN))
-    assert await memory.load(ANN) == History()
+    assert await memory.load(ANN.key) == History()
 
 
 async def test_over_the_budget_the_oldest_half_becomes_a_summary(store, memory):
@@ -57,7 +57,7 @@ async def test_over_the_budget_the_oldest_half_becomes_a_summary(store, memory):
         return "sum of " + ",".join(e.question for e in exchanges)
 
     await run_effects(store, await memory.fold(ANN, history, summarise, 24))
-    folded = await memory.load(ANN)
+    folded = await memory.load(ANN.key)
     assert folded.summary == "sum of q0,q1,q2"
     assert [e.question for e in folded.exchanges] == ["q3", "q4"]
     assert folded.tokens <= SETTINGS.tokens * 0.75
@@ -66,7 +66,7 @@ async def test_over_the_budget_the_oldest_half_becomes_a_summary(store, memory):
 async def test_without_a_summary_the_oldest_half_is_cut_and_an_earlier_summary_stays(store, memory):
     history = History("before", 5, tuple(exchange(n) for n in range(5)))
     await run_effects(store, await memory.fold(ANN, history, cut, 24))
-    folded = await memory.load(ANN)
+    folded = await memory.load(ANN.key)
     assert folded.summary == "before"
     assert [e.question for e in folded.exchanges] == ["q3", "q4"]
 
@@ -78,13 +78,13 @@ async def test_a_summary_that_takes_too_long_is_given_up(store, memory):
 
     history = History(exchanges=tuple(exchange(n) for n in range(5)))
     await run_effects(store, await memory.fold(ANN, history, slow, 24))
-    assert (await memory.load(ANN)).summary == ""
+    assert (await memory.load(ANN.key)).summary == ""
 
 
 async def test_an_exchange_longer_than_the_budget_leaves_nothing_behind(store, memory):
     history = History(exchanges=(exchange(1, 5000),))
     await run_effects(store, await memory.fold(ANN, history, cut, 24))
-    assert await memory.load(ANN) == History()
+    assert await memory.load(ANN.key) == History()
 
 
 async def test_a_summary_that_is_too_long_itself_is_cut(store, memory):
@@ -93,4 +93,4 @@ async def test_a_summary_that_is_too_long_itself_is_cut(store, memory):
 
     history = History(exchanges=tuple(exchange(n) for n in range(5)))
     await run_effects(store, await memory.fold(ANN, history, endless, 24))
-    assert not memory.over_budget((await memory.load(ANN)).tokens + 50)
+    assert not memory.over_budget((await memory.load(ANN.key)).tokens + 50)

@@ -97,7 +97,7 @@ async def test_everything_runs_on_redis_cluster(cluster):
     await inbox.commit(lease, {"sent": 1})
     exchange = Exchange("q", "a", 0.0, "zh", "v", 5)
     await inbox.finish(lease, 1, memory.remember(address, exchange, 24))
-    assert (await memory.load(address)).exchanges == (exchange,)
+    assert (await memory.load(address.key)).exchanges == (exchange,)
     await run_effects(cluster, memory.forget(address))
     assert await Limiter(cluster, 4).wait_seconds(address.key, 60, 1) == 0
     assert await inbox.depth() == (0, 0.0)

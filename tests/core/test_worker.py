@@ -9,10 +9,12 @@ import pytest
 from config.settings import InboxSettings
 from core.errors import UndeliverableError
 from core.inbox import Inbox
+from core.memory import History
 from core.messages import Address, Message
 from core.metrics import Metrics
 from core.redis import open_store
 from core.replies import Delta, Done, Origin, Outcome, Reply
+from core.scene import Background
 from core.tasks import beside
 from core.worker import Worker
 
@@ -30,6 +32,9 @@ class ScriptedPipeline:
         self.script: list[Callable] = []
         self.asked: list[str] = []
         self.stopped = 0
+
+    async def prepare(self, conversation):
+        return Background(History())
 
     async def answer(self, request):
         self.asked.append(request.turn.text)
