@@ -1,26 +1,36 @@
 """The command `xiaoq`: reads arguments and settings, runs, tells what is wrong in one line."""
 
 import asyncio
+import io
+import logging
 import signal
-from collections.abc import Coroutine
+import sys
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated, Any
 
 import structlog
 import typer
 import uvloop
+from redis.exceptions import RedisError
 
 from bots.app import READY, open_house, run_house
+from bots.disk import check_state_dir
 from bots.doctor import examine
-from bots.house import Role
-from bots.screen import welcome
-from bots.terminal import chat_in_terminal
+from bots.house import House, Role
+from bots.screen import address_of, welcome
+from bots.terminal import ServerGoneError, chat_in_terminal
 from config.errors import ConfigError
 from config.loading import load_settings
 from config.logs import configure_logging
 from config.settings import Settings
+from core.errors import StoreUnavailableError
 from core.personas import Personas
 
 log = structlog.get_logger()
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 and the signal's number, as shells have it."""
 
 cli = typer.Typer(
     help="小Q answers a company's customers from its own knowledge with its own model.",
@@ -43,19 +53,28 @@ def run(
 
 @cli.command()
 def chat(
-    url: Annotated[str, typer.Option(help="Address of the running server.")] = "",
+    url: Annotated[
+        str, typer.Option(help="Address of the running server; unset, the one of the settings.")
+    ] = "",
     account: Annotated[
         str, typer.Option(help="Account of the page, as in /chat/ACCOUNT.")
     ] = "main",
 ) -> None:
     """Talk to a running server in the terminal."""
-    http = _settings().http
-    _run(chat_in_terminal(url or f"http://{http.host}:{http.port}", account))
+    try:
+        chat_in_terminal(url or address_of(_settings().http), account)
+    except ServerGoneError as error:
+        raise _failed(error) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
 
 
 @cli.command()
 def doctor() -> None:
     """Check this machine and this configuration, and say what to do about each finding."""
+    # The findings are told in plain words; the parts' own logs would stand between them.
+    silent = structlog.make_filtering_bound_logger(logging.CRITICAL)
+    structlog.configure(wrapper_class=silent)
     if not asyncio.run(examine()):
         raise typer.Exit(1)
 
@@ -68,11 +87,10 @@ def persona_check() -> None:
     try:
         personas.load()
     except ConfigError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
+        raise _failed(error) from None
     for voice in personas.voices:
         persona = voice.persona
-        channels = ", ".join(persona.card.channels)
+        channels = ", ".join(persona.card.channels) or "only where it is asked for by name"
         typer.echo(
             f"{persona.path}: good, version {persona.version}, {persona.card.name}: {channels}"
         )
@@ -80,6 +98,10 @@ def persona_check() -> None:
 
 def main() -> None:
     """Run the command line."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        # A terminal or a pipe that lacks Chinese shows question marks instead of a traceback.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     cli()
 
 
@@ -95,19 +117,41 @@ async def _serve(settings: Settings, role: Role) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ask_to_stop)
-    async with open_house(settings, role) as house:
+    async with _open(settings, role) as house:
         typer.echo(welcome(house))
         log.info(READY)
         await run_house(house, stop)
         log.info("stopping")
 
 
+@asynccontextmanager
+async def _open(settings: Settings, role: Role) -> AsyncGenerator[House, None]:
+    """Open the house; a Redis that cannot be used is as good as a wrong setting then."""
+    if role is not Role.GATEWAY or settings.redis.url is None:
+        check_state_dir(settings.state_dir)
+    async with AsyncExitStack() as stack:
+        try:
+            house = await stack.enter_async_context(open_house(settings, role))
+        except (StoreUnavailableError, RedisError) as error:
+            kind = type(error.__cause__ or error).__name__
+            raise ConfigError(
+                f"XIAOQ_REDIS__URL: holds a Redis that cannot be used ({kind}); "
+                "xiaoq doctor tells more"
+            ) from error
+        yield house
+
+
 def _settings() -> Settings:
     try:
         return load_settings()
     except ConfigError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
+        raise _failed(error) from None
+
+
+def _failed(error: Exception) -> typer.Exit:
+    """Say what is wrong; the exit that is to be raised."""
+    typer.echo(str(error), err=True)
+    return typer.Exit(1)
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:
@@ -116,10 +160,9 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
         try:
             runner.run(work)
         except ConfigError as error:
-            typer.echo(str(error), err=True)
-            raise typer.Exit(1) from None
+            raise _failed(error) from None
         except (KeyboardInterrupt, asyncio.CancelledError):
-            raise typer.Exit(130) from None
+            raise typer.Exit(INTERRUPTED) from None
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """`xiaoq doctor`: looks at everything a start needs, and says for each finding what to do."""
 
 import asyncio
-import os
 import platform
 import shutil
 import socket
@@ -10,33 +9,55 @@ import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import typer
+from redis.exceptions import RedisError
 
+from bots.disk import check_state_dir
+from bots.screen import address_of, redis_place
 from config.errors import ConfigError
 from config.loading import load_settings
 from config.settings import EndpointSettings, InferenceSettings, Settings
 from core.embedded_redis import find_server, open_embedded_redis
 from core.knowledge.store import Knowledge
 from core.personas import Personas
-from core.redis import UNAVAILABLE, Store, open_store
+from core.redis import Store, open_store
 from inference.chat import ChatTurn, Prompt
-from inference.client import open_client
+from inference.client import ModelClient, open_client
 from inference.errors import InferenceError
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_REDIS = (6, 2)
 LEAST_DISK = 1 << 30
 MOST_SKEW_SECONDS = 5.0
+ADVICE_ON_MODEL = {
+    "unreachable": "start the model server, or correct url in XIAOQ_INFERENCE__ENDPOINTS",
+    "timeout": "see whether the model server is stuck or still loading; "
+    "XIAOQ_INFERENCE__FIRST_TOKEN_SECONDS is how long to wait",
+    "misconfigured": "the server refuses: in XIAOQ_INFERENCE__ENDPOINTS check api_key, "
+    "url (should end in /v1) and model",
+    "busy": "it has too much to do; try again, or add an endpoint",
+}
+
+
+class Mark(StrEnum):
+    """How good a finding is."""
+
+    GOOD = "✔"
+    OFF = "○"
+    """Not used; that is a choice and no fault."""
+    BAD = "✘"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check saw; `advice` is set when something is to be done."""
+    """What a check saw, and what to do about it."""
 
+    mark: Mark
     part: str
     seen: str
     advice: str = ""
@@ -47,45 +68,59 @@ Check = Callable[[Settings], Coroutine[Any, Any, list[Finding]]]
 
 async def examine() -> bool:
     """Print all findings; True when nothing needs doing."""
-    findings = [_python()]
-    _show(findings[0])
+    findings = _show(_python())
     try:
         settings = load_settings()
     except ConfigError as error:
-        for line in str(error).splitlines():
-            _show(Finding("settings", "cannot be used", line))
-        return False
-    _show(Finding("settings", "good"))
-    for check in (_redis, _personas, _knowledge, _endpoints, _port, _disk):
-        for finding in await check(settings):
-            findings.append(finding)
-            _show(finding)
-    return not any(finding.advice for finding in findings)
+        findings += _show(*_each_line("settings", "cannot be used", error))
+    else:
+        findings += _show(Finding(Mark.GOOD, "settings", "every one can be used"))
+        for check in (_redis, _personas, _knowledge, _endpoints, _port, _disk):
+            findings += _show(*await check(settings))
+    wrong = sum(finding.mark is Mark.BAD for finding in findings)
+    typer.echo(_conclusion(wrong))
+    return not wrong
 
 
-def _show(finding: Finding) -> None:
-    mark = "✘" if finding.advice else "✔"
-    advice = f"\n    → {finding.advice}" if finding.advice else ""
-    typer.echo(f"{mark} {finding.part}: {finding.seen}{advice}")
+def _show(*findings: Finding) -> list[Finding]:
+    for finding in findings:
+        typer.echo(f"{finding.mark} {finding.part:<10} {finding.seen}")
+        if finding.advice:
+            typer.echo(f"{'':<12} → {finding.advice}")
+    return list(findings)
+
+
+def _conclusion(wrong: int) -> str:
+    if not wrong:
+        return f"\nWhere {Mark.GOOD} or {Mark.OFF} stands there is nothing to do. Start: xiaoq run"
+    things = "1 thing" if wrong == 1 else f"{wrong} things"
+    return f"\n{things} to do, marked {Mark.BAD}; then look again: xiaoq doctor"
+
+
+def _each_line(part: str, seen: str, error: ConfigError) -> list[Finding]:
+    return [Finding(Mark.BAD, part, seen, line) for line in str(error).splitlines()]
 
 
 def _python() -> Finding:
-    advice = "" if sys.version_info >= OLDEST_PYTHON else "install Python 3.11 or later"
-    return Finding("python", platform.python_version(), advice)
+    version = platform.python_version()
+    if sys.version_info < OLDEST_PYTHON:
+        return Finding(Mark.BAD, "python", version, "install Python 3.11 or later")
+    return Finding(Mark.GOOD, "python", version)
 
 
 async def _redis(settings: Settings) -> list[Finding]:
-    where = "the one of XIAOQ_REDIS__URL" if settings.redis.url else "embedded"
+    place = redis_place(settings.redis)
     try:
-        if not settings.redis.url:
-            where = f"embedded, {find_server()}"
+        where = place or f"embedded, {find_server()}"
         async with _open_redis(settings) as store:
-            return [await _redis_version(store, where), await _clock(store)]
+            version, skew = await _version(store), await _skew(store)
+        return [judge_redis(where, version), judge_clock(skew)]
     except ConfigError as error:
-        return [Finding("redis", where, str(error))]
-    except UNAVAILABLE as error:
-        advice = "check that it runs, and address, password and network of XIAOQ_REDIS__URL"
-        return [Finding("redis", f"{where}: {type(error).__name__}", advice)]
+        return [Finding(Mark.BAD, "redis", "the embedded one cannot be started", str(error))]
+    except (RedisError, OSError) as error:
+        seen = f"{place or 'the embedded one'} cannot be used ({type(error).__name__})"
+        advice = "see that it runs; then check address, user and password in XIAOQ_REDIS__URL"
+        return [Finding(Mark.BAD, "redis", seen, advice)]
 
 
 @asynccontextmanager
@@ -94,26 +129,39 @@ async def _open_redis(settings: Settings) -> AsyncGenerator[Store, None]:
         async with open_store(settings.redis.url.get_secret_value()) as store:
             yield store
     else:
+        check_state_dir(settings.state_dir)
         async with open_embedded_redis(settings.state_dir) as url, open_store(url) as store:
             yield store
 
 
-async def _redis_version(store: Store, where: str) -> Finding:
+async def _version(store: Store) -> str:
     info = await store.info("server")
     info = info if "redis_version" in info else next(iter(info.values()))
-    version = str(info["redis_version"])
-    is_old = tuple(int(part) for part in version.split(".")[:2]) < OLDEST_REDIS
-    return Finding("redis", f"{where}, version {version}", "use 6.2 or later" if is_old else "")
+    return str(info["redis_version"])
 
 
-async def _clock(store: Store) -> Finding:
+def judge_redis(where: str, version: str) -> Finding:
+    """Whether this version will do."""
+    seen = f"{where}, version {version}"
+    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_REDIS:
+        return Finding(Mark.BAD, "redis", seen, "use Redis 6.2 or later, or Valkey")
+    return Finding(Mark.GOOD, "redis", seen)
+
+
+async def _skew(store: Store) -> float:
+    """Seconds between the clocks of this machine and of Redis."""
     before = time.time()
     seconds, microseconds = await store.time()
-    skew = abs(int(seconds) + int(microseconds) / 1e6 - (before + time.time()) / 2)
-    advice = (
-        "" if skew < MOST_SKEW_SECONDS else "switch on time synchronisation (NTP) on both machines"
-    )
-    return Finding("clock", f"{skew:.2f} s off Redis' clock", advice)
+    return abs(int(seconds) + int(microseconds) / 1e6 - (before + time.time()) / 2)
+
+
+def judge_clock(skew: float) -> Finding:
+    """Whether so many seconds between two clocks are too many."""
+    seen = f"{skew:.2f} s off the clock of Redis"
+    if skew < MOST_SKEW_SECONDS:
+        return Finding(Mark.GOOD, "clock", seen)
+    advice = "switch on time synchronisation (NTP) on both machines"
+    return Finding(Mark.BAD, "clock", seen, advice)
 
 
 async def _personas(settings: Settings) -> list[Finding]:
@@ -121,56 +169,75 @@ async def _personas(settings: Settings) -> list[Finding]:
     try:
         personas.load()
     except ConfigError as error:
-        return [Finding("personas", "cannot be used", line) for line in str(error).splitlines()]
+        return _each_line("personas", "cannot be used", error)
     names = ", ".join(voice.persona.card.name for voice in personas.voices)
-    return [Finding("personas", f"{len(personas.voices)} ({names})")]
+    return [Finding(Mark.GOOD, "personas", f"{len(personas.voices)}: {names}")]
 
 
 async def _knowledge(settings: Settings) -> list[Finding]:
     knowledge = Knowledge(settings.knowledge_dir)
     await knowledge.reload()
-    findings = [Finding("knowledge", "a file was left out", line) for line in knowledge.problems]
-    advice = "" if knowledge.size else f"put documents into {settings.knowledge_dir}"
-    return [Finding("knowledge", f"{knowledge.size} entries", advice), *findings]
+    seen = f"{knowledge.size} entries in {settings.knowledge_dir}"
+    left_out = [
+        Finding(Mark.BAD, "knowledge", "something is left out", line) for line in knowledge.problems
+    ]
+    if not knowledge.size:
+        advice = f"put Markdown, text or FAQ files into {settings.knowledge_dir}"
+        return [Finding(Mark.BAD, "knowledge", seen, advice), *left_out]
+    return [Finding(Mark.GOOD, "knowledge", seen), *left_out]
 
 
 async def _endpoints(settings: Settings) -> list[Finding]:
     if not settings.inference.endpoints:
-        return [Finding("model", "none set: answers come from knowledge alone")]
+        seen = "none, answers come from knowledge alone"
+        advice = "to use one, set XIAOQ_INFERENCE__ENDPOINTS"
+        return [Finding(Mark.OFF, "model", seen, advice)]
     checks = [_one_token(settings.inference, end) for end in settings.inference.endpoints]
     return list(await asyncio.gather(*checks))
 
 
 async def _one_token(settings: InferenceSettings, endpoint: EndpointSettings) -> Finding:
     alone = settings.model_copy(update={"endpoints": (endpoint,)})
-    name = f"{endpoint.url.host}:{endpoint.url.port} {endpoint.model}"
+    name = f"{endpoint.model} at {endpoint.url.host}:{endpoint.url.port}"
     prompt = Prompt((ChatTurn("user", "1+1="),), session="doctor", max_tokens=1)
     started = time.perf_counter()
-    try:
-        async with open_client(alone) as client:
+    async with open_client(alone) as client:
+        try:
             await client.complete(prompt)
-    except InferenceError as error:
-        advice = f"{error or type(error).__name__}; check url, model and api_key of this endpoint"
-        return Finding("model", name, advice)
-    return Finding("model", f"{name}: a token after {time.perf_counter() - started:.2f} s")
+        except InferenceError:
+            return Finding(Mark.BAD, "model", f"{name}: no answer", _advice_on_model(client))
+    seconds = time.perf_counter() - started
+    return Finding(Mark.GOOD, "model", f"{name}: one token in {seconds:.2f} s")
+
+
+def _advice_on_model(client: ModelClient) -> str:
+    kind = client.endpoints[0].last_error or ""
+    return ADVICE_ON_MODEL.get(kind, "it answers with errors; its own log should say why")
 
 
 async def _port(settings: Settings) -> list[Finding]:
     host, port = settings.http.host, settings.http.port
+    reason = _why_not_free(host, port)
+    if not reason:
+        return [Finding(Mark.GOOD, "port", f"{host}:{port} is free")]
+    if await _is_xiaoq(f"{address_of(settings.http)}/live"):
+        return [Finding(Mark.GOOD, "port", f"{host}:{port}, XiaoQ is running there")]
+    advice = "stop the program that has it, or set XIAOQ_HTTP__PORT (or __HOST) to another"
+    return [Finding(Mark.BAD, "port", f"{host}:{port} cannot be used: {reason}", advice)]
+
+
+def _why_not_free(host: str, port: int) -> str:
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            if await _is_xiaoq(f"http://{host}:{port}/live"):
-                return [Finding("port", f"{host}:{port}, where XiaoQ is running")]
-            advice = "another program has it, or the address is not this machine's: "
-            return [Finding("port", f"{host}:{port}", advice + "change XIAOQ_HTTP__PORT or __HOST")]
-    return [Finding("port", f"{host}:{port} is free")]
+        except OSError as error:
+            return error.strerror or type(error).__name__
+    return ""
 
 
 async def _is_xiaoq(url: str) -> bool:
-    timeout = aiohttp.ClientTimeout(total=3)
+    timeout = aiohttp.ClientTimeout(total=2)
     try:
         async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as response:
             body = await response.json()
@@ -180,15 +247,16 @@ async def _is_xiaoq(url: str) -> bool:
 
 
 async def _disk(settings: Settings) -> list[Finding]:
-    folder = _nearest(settings.state_dir.resolve())
-    free = shutil.disk_usage(folder).free
-    advice = "" if free > LEAST_DISK else "free some space, or move XIAOQ_STATE_DIR"
-    if not os.access(folder, os.W_OK):
-        advice = f"let this user write to {folder}, or move XIAOQ_STATE_DIR"
-    return [Finding("disk", f"{free / (1 << 30):.1f} GiB free for {settings.state_dir}", advice)]
+    try:
+        check_state_dir(settings.state_dir)
+    except ConfigError as error:
+        return [Finding(Mark.BAD, "disk", "cannot be written to", str(error))]
+    return [judge_disk(settings.state_dir, shutil.disk_usage(settings.state_dir).free)]
 
 
-def _nearest(folder: Path) -> Path:
-    while not folder.exists():
-        folder = folder.parent
-    return folder
+def judge_disk(folder: Path, free: int) -> Finding:
+    """Whether so many bytes are enough."""
+    seen = f"{free / (1 << 30):.1f} GiB free for {folder}"
+    if free < LEAST_DISK:
+        return Finding(Mark.BAD, "disk", seen, "free some space, or move XIAOQ_STATE_DIR")
+    return Finding(Mark.GOOD, "disk", seen)

@@ -2,65 +2,121 @@
 on.
 """
 
-from bots.house import House, Role
+from collections.abc import Iterator
+from dataclasses import dataclass
+from unicodedata import east_asian_width
+from urllib.parse import urlsplit
 
-ON, OFF = "●", "○"
+from bots.house import House, Role
+from config.persona import Persona
+from config.settings import HttpSettings, RedisSettings
+
+ON, OFF, LOOK = "●", "○", "!"
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - names, nothing is bound
+ROLES = {
+    Role.ALL: "",
+    Role.GATEWAY: " · takes messages in, answers nobody (role gateway)",
+    Role.WORKER: " · answers what others took in (role worker)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One part of XiaoQ: whether it is on, and the setting that would switch it on."""
+
+    mark: str
+    name: str
+    state: str
+    setting: str = ""
 
 
 def welcome(house: House) -> str:
     """One screen of plain words."""
-    settings = house.settings
-    page = f"http://{_reachable(settings.http.host)}:{settings.http.port}"
-    lines = [
+    lines = list(_lines(house))
+    widest = max((_width(line.state) for line in lines if line.setting), default=0)
+    is_all_on = all(line.mark != OFF for line in lines)
+    notes = [] if is_all_on else [f"{OFF} is off until the setting after → is given."]
+    shown = [
+        f"小Q XiaoQ{ROLES[house.role]}",
         "",
-        f"小Q XiaoQ · {_role(house.role)}",
+        *(f"{name:<12}{address}" for name, address in _addresses(house)),
         "",
-        *([f"  Chat page    {page}/"] if house.listens else []),
-        f"  State        {page}/ready   numbers {page}/metrics",
+        *(_drawn(line, widest) for line in lines),
         "",
-        *_parts(house),
-        "",
-        "  Personas     " + ", ".join(_personas(house)),
-        "  Stop         Ctrl-C",
-        "",
+        *notes,
+        "Ctrl-C finishes open answers and stops everything.",
     ]
-    return "\n".join(lines)
+    return "\n" + "\n".join(f"  {line}".rstrip() for line in shown) + "\n"
 
 
-def _parts(house: House) -> list[str]:
+def address_of(http: HttpSettings) -> str:
+    """Where a browser on this machine finds the door."""
+    host = EVERYWHERE.get(http.host, http.host)
+    return f"http://[{host}]:{http.port}" if ":" in host else f"http://{host}:{http.port}"
+
+
+def redis_place(redis: RedisSettings) -> str:
+    """Where the Redis of the settings is, without its password; "" for the embedded one."""
+    parts = urlsplit(redis.url.get_secret_value() if redis.url else "")
+    where = parts.hostname or parts.path
+    return f"{where}:{parts.port}" if parts.port else where
+
+
+def _addresses(house: House) -> Iterator[tuple[str, str]]:
+    base = address_of(house.settings.http)
+    if house.listens:
+        yield "Chat page", f"{base}/"
+        for voice in house.personas.voices:
+            for account in _pages(voice.persona):
+                yield "", f"{base}/chat/{account}   {voice.persona.card.name}"
+    yield "State", f"{base}/ready"
+    yield "Numbers", f"{base}/metrics"
+
+
+def _pages(persona: Persona) -> list[str]:
+    """Accounts of the web page that this persona alone serves."""
+    claims = [claim.partition(":") for claim in persona.card.channels]
+    return [account for channel, _, account in claims if channel == "web" and account]
+
+
+def _lines(house: House) -> Iterator[Line]:
     settings = house.settings
-    endpoints = len(settings.inference.endpoints)
-    keys = len(settings.api.keys)
-    return [
-        _part(True, "Knowledge", f"{house.knowledge.size} entries from {settings.knowledge_dir}"),
-        _part(
-            bool(endpoints),
-            "Model",
-            f"{endpoints} endpoint(s)" if endpoints else "answers from knowledge alone",
-            "XIAOQ_INFERENCE__ENDPOINTS",
-        ),
-        _part(bool(keys), "API /v1", f"{keys} key(s)" if keys else "off", "XIAOQ_API__KEYS"),
-        _part(
-            settings.redis.url is not None,
-            "Own Redis",
-            "in use" if settings.redis.url else f"embedded, data in {settings.state_dir}/redis",
-            "XIAOQ_REDIS__URL",
-        ),
-    ]
+    names = [f"{voice.persona.card.name} ({voice.persona.id})" for voice in house.personas.voices]
+    yield Line(ON, "Personas", ", ".join(names))
+    yield _knowledge(house)
+    embedded = f"embedded, data in {settings.state_dir}/redis"
+    yield Line(ON, "Redis", redis_place(settings.redis) or embedded)
+    if settings.inference.endpoints:
+        yield Line(ON, "Model", _counted(len(settings.inference.endpoints), "endpoint"))
+    else:
+        state = "off, answers come from knowledge alone"
+        yield Line(OFF, "Model", state, "XIAOQ_INFERENCE__ENDPOINTS")
+    if not house.listens:
+        return
+    if settings.api.keys:
+        yield Line(ON, "API", f"/v1, {_counted(len(settings.api.keys), 'key')}")
+    else:
+        yield Line(OFF, "API", "off", "XIAOQ_API__KEYS")
 
 
-def _part(is_on: bool, name: str, state: str, setting: str = "") -> str:
-    hint = "" if is_on or not setting else f"   (set {setting})"
-    return f"  {ON if is_on else OFF} {name:<10} {state}{hint}"
+def _knowledge(house: House) -> Line:
+    folder = house.settings.knowledge_dir
+    state = f"{_counted(house.knowledge.size, 'entry', 'entries')} from {folder}"
+    left_out = len(house.knowledge.problems)
+    if left_out:
+        state += f"; {_counted(left_out, 'problem')}, named under State"
+    return Line(LOOK if left_out else ON, "Knowledge", state)
 
 
-def _personas(house: House) -> list[str]:
-    return [f"{voice.persona.card.name} ({voice.persona.id})" for voice in house.personas.voices]
+def _counted(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
 
 
-def _reachable(host: str) -> str:
-    return "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - a comparison
+def _drawn(line: Line, widest: int) -> str:
+    hint = f"{' ' * (widest - _width(line.state))}   → {line.setting}" if line.setting else ""
+    return f"{line.mark} {line.name:<10}{line.state}{hint}"
 
 
-def _role(role: Role) -> str:
-    return "takes messages in and answers them" if role is Role.ALL else f"role {role.value}"
+def _width(text: str) -> int:
+    """Columns of a terminal that a text takes; Chinese characters take two."""
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)

@@ -8,13 +8,13 @@ lease's fence, so a worker that stalled past its lease changes nothing any more;
 of others (memory, audit, a page's events), which then happen exactly once, with the step.
 """
 
-import json
 import time
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from pydantic_core import to_json
 from redis.exceptions import ResponseError
 
 from config.settings import InboxSettings
@@ -179,9 +179,7 @@ class Inbox:
         Raises LeaseLostError, and then does nothing.
         """
         keys = [lease.entry.partition.key("work", lease.entry.conversation)]
-        fields = json.dumps(
-            {name: str(value) for name, value in record.items()}, ensure_ascii=False
-        )
+        fields = to_json({name: str(value) for name, value in record.items()}).decode()
         said: list[Any] | None = await self._commit(keys, [lease.fence, fields], effects)
         if said is None:
             raise LeaseLostError

@@ -10,9 +10,10 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import structlog
+from pydantic_core import to_json
 
 from config.settings import MemorySettings
 from core.errors import StoreUnavailableError
@@ -85,7 +86,7 @@ class Memory:
     def remember(self, address: Address, exchange: Exchange, idle_hours: float) -> list[Effect]:
         """The effects that append an exchange and restart the idle time."""
         key = self._key(address.key)
-        return [("RPUSH", key, _dump(asdict(exchange))), _expiry(key, idle_hours)]
+        return [("RPUSH", key, _dump(exchange)), _expiry(key, idle_hours)]
 
     def forget(self, address: Address) -> list[Effect]:
         """The effect that starts a conversation afresh."""
@@ -103,7 +104,7 @@ class Memory:
         folded = history.exchanges[: len(history.exchanges) - len(kept)]
         summary = await self._summary(history.summary, folded, summarise)
         key = self._key(address.key)
-        items = [_dump(asdict(exchange)) for exchange in kept]
+        items = [_dump(exchange) for exchange in kept]
         if summary:
             tokens = estimate_tokens(summary)
             items.insert(0, _dump({"summary": summary, "tokens": tokens, "at": time.time()}))
@@ -144,4 +145,4 @@ def _expiry(key: str, idle_hours: float) -> Effect:
 
 
 def _dump(item: object) -> str:
-    return json.dumps(item, ensure_ascii=False)
+    return to_json(item).decode()

@@ -5,6 +5,8 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 
+from pydantic_core import to_json
+
 
 @dataclass(frozen=True)
 class Address:
@@ -15,17 +17,6 @@ class Address:
     chat: str
     user: str
     thread: str = ""
-
-    @property
-    def fields(self) -> dict[str, str]:
-        """Its parts by name."""
-        return {
-            "channel": self.channel,
-            "account": self.account,
-            "chat": self.chat,
-            "user": self.user,
-            "thread": self.thread,
-        }
 
     @cached_property
     def key(self) -> str:
@@ -52,8 +43,7 @@ class Message:
 
     def to_json(self) -> str:
         """Serialise for the lane."""
-        fields = {"id": self.id, "address": self.address.fields, "text": self.text}
-        return json.dumps(fields | {"received_at": self.received_at}, ensure_ascii=False)
+        return to_json(self).decode()
 
     @classmethod
     def from_json(cls, raw: str | bytes) -> "Message":

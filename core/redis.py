@@ -7,12 +7,12 @@ features of Redis 6.2 are used.
 """
 
 import hashlib
-import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic_core import to_json
 from redis.asyncio import ConnectionPool, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -82,7 +82,7 @@ def partition_of(conversation: str, count: int) -> Partition:
 
 def pack_effects(effects: Sequence[Effect]) -> str:
     """Effects without their keys, as one script argument."""
-    return json.dumps([[effect[0], *effect[2:]] for effect in effects], ensure_ascii=False)
+    return to_json([(effect[0], *effect[2:]) for effect in effects]).decode()
 
 
 class Script:

@@ -1,9 +1,11 @@
 """What goes out: the events of an answer, and the finished reply they end in."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from pydantic_core import to_json
 
 
 class Outcome(StrEnum):
@@ -61,7 +63,7 @@ class Reply:
 
     def to_json(self) -> str:
         """Serialise for the delivery record."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        return to_json(self).decode()
 
     @classmethod
     def from_json(cls, raw: str | bytes) -> "Reply":

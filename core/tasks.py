@@ -21,3 +21,14 @@ async def beside(work: Coroutine[Any, Any, None]) -> AsyncGenerator[asyncio.Task
                 task.cancel()
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
+
+
+def honour_cancellation() -> None:
+    """Raise a cancellation of this task that was swallowed on the way.
+
+    `asyncio.wait_for` of Python 3.11, which redis-py uses for every write, loses one that arrives
+    in the moment its own work ends (python/cpython#86296). Loops over such calls ask here.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -16,6 +16,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from typing_extensions import override
 
+from core.tasks import honour_cancellation
+
 BLOCKING = frozenset({"XREADGROUP", "SHUTDOWN"})
 """Commands that would hold up those behind them."""
 
@@ -46,6 +48,7 @@ class Wire:
         """Carry commands until cancelled."""
         try:
             while True:
+                honour_cancellation()
                 await self._news.wait()
                 try:
                     await self._serve()
@@ -65,6 +68,7 @@ class Wire:
                 reading = asyncio.Event()
                 group.create_task(self._read(connection, sent, reading))
                 while True:
+                    honour_cancellation()
                     await self._news.wait()
                     self._news.clear()
                     waiting, self._waiting = self._waiting, []

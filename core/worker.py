@@ -24,6 +24,7 @@ from core.pipeline import Pipeline
 from core.redis import UNAVAILABLE, Effect, Partition
 from core.replies import Delta, Done, Reply, ReplyEvent
 from core.scene import Background, Request
+from core.tasks import honour_cancellation
 from core.turn import first_turn
 
 log = structlog.get_logger()
@@ -93,7 +94,7 @@ class Worker:
             heart = keepers.create_task(self._beat())
             async with asyncio.TaskGroup() as readers:
                 reading = [
-                    readers.create_task(self._read(partition, turns, stop))
+                    readers.create_task(self._read(partition, turns))
                     for partition in self._inbox.partitions
                 ]
                 reading.append(readers.create_task(self._relieve(turns)))
@@ -127,15 +128,11 @@ class Worker:
         except (TimeoutError, *STORE_BROKEN) as error:
             log.warning("lanes not handed back", error=type(error).__name__)
 
-    async def _read(
-        self, partition: Partition, turns: asyncio.TaskGroup, stop: asyncio.Event
-    ) -> None:
-        """Take this partition's lanes; after a start or an outage first those in our name.
-
-        Asks for `stop` itself, because redis-py 8.1 swallows a cancellation while it connects.
-        """
+    async def _read(self, partition: Partition, turns: asyncio.TaskGroup) -> None:
+        """Take this partition's lanes; after a start or an outage first those in our name."""
         is_fresh = True
-        while not stop.is_set():
+        while True:
+            honour_cancellation()
             try:
                 if is_fresh:
                     async with aclosing(self._inbox.own(partition, self._name)) as entries:
@@ -151,6 +148,7 @@ class Worker:
     async def _relieve(self, turns: asyncio.TaskGroup) -> None:
         """Take over the lanes of workers that died."""
         while True:
+            honour_cancellation()
             await asyncio.sleep(self._settings.lease_seconds / 2)
             try:
                 for partition in self._inbox.partitions:
@@ -189,6 +187,7 @@ class Worker:
     async def _beat(self) -> None:
         """Renew all leases; a turn whose lease is lost is cancelled."""
         while True:
+            honour_cancellation()
             await asyncio.sleep(self._settings.lease_seconds / 3)
             try:
                 for partition in self._inbox.partitions:

@@ -1,10 +1,10 @@
 """The web page's language: a posted message in, events of a conversation out. Pure."""
 
-import json
 import re
 import time
-from dataclasses import asdict
 from typing import Any
+
+from pydantic_core import to_json
 
 from core.messages import Address, Message
 from core.redis import Effect, Partition
@@ -88,7 +88,7 @@ def done_event(reply_id: str, reply: Reply) -> dict[str, Any]:
         "type": "done",
         "reply": page_id(reply_id),
         "text": reply.text,
-        "sources": [asdict(source) for source in reply.sources],
+        "sources": list(reply.sources),
         "outcome": reply.outcome.value,
         "origin": reply.origin.value,
     }
@@ -119,7 +119,7 @@ def emit(
     key = stream_key(partition, conversation)
     limit = str(KEPT_EVENTS)
     written: list[Effect] = [
-        ("XADD", key, "MAXLEN", "~", limit, "*", "event", json.dumps(event, ensure_ascii=False))
+        ("XADD", key, "MAXLEN", "~", limit, "*", "event", to_json(event).decode())
         for event in events
     ]
     return [

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from bots.web.events import news_channel
 from core.redis import Partition, Store
+from core.tasks import honour_cancellation
 
 log = structlog.get_logger()
 
@@ -51,11 +52,13 @@ class News:
     async def listen(self) -> None:
         """Hear Redis until cancelled."""
         while True:
+            honour_cancellation()
             try:
                 async with self._store.pubsub(ignore_subscribe_messages=True) as heard:
                     await heard.subscribe(*self._channels)
                     self._wake_all()
                     while True:
+                        honour_cancellation()
                         message = await heard.get_message(timeout=None)
                         if message:
                             self._wake(message["data"])

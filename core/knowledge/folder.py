@@ -65,16 +65,16 @@ def load_file(file: Path, folder: Path) -> Loaded:
     return tuple(passages), problems
 
 
-def join(loaded: list[Loaded], folder: Path) -> Loaded:
-    """Put the files of a folder together, up to `MAX_PASSAGES`."""
+def join(loaded: list[Loaded], folder: Path, most: int = MAX_PASSAGES) -> Loaded:
+    """Put the files of a folder together, up to so many passages."""
     passages = [passage for found, _ in loaded for passage in found]
     problems = [line for _, lines in loaded for line in lines]
-    if len(passages) > MAX_PASSAGES:
+    if len(passages) > most:
         problems.append(
-            f"{folder}: holds {len(passages):,} passages, of which the first {MAX_PASSAGES:,} are "
-            "used; take files away, or split the folder between personas"
+            f"{folder}: holds {len(passages):,} passages, of which the first {most:,} are used; "
+            "take files away"
         )
-    return tuple(passages[:MAX_PASSAGES]), problems
+    return tuple(passages[:most]), problems
 
 
 def read_text(file: Path) -> str:

@@ -44,7 +44,7 @@ def quote(matches: Sequence[Match], max_characters: int, language: str) -> str:
     answer = LEADS.get(language, "")
     for number, match in enumerate(used):
         room = max_characters - len(answer) - len("\n\n")
-        if number and room < SHORTEST:
+        if number and room - len(match.passage.title) < SHORTEST:
             break
         is_shared = number == 0 and len(used) > 1 and not match.passage.questions
         block = _block(match, int(room * FIRST_SHARE) if is_shared else room)
@@ -94,10 +94,10 @@ def _borders(text: str) -> list[int]:
 
 
 def _table_head(text: str, position: int, longest: int) -> str:
-    """The two lines above a table's rows, where `position` is in a row that is not the first."""
+    """The head of the table in whose rows `position` is, or "" if it is in none."""
     paragraph = text.rfind("\n\n", 0, position) + 2 if "\n\n" in text[:position] else 0
     head = _TABLE_HEAD.match(text, paragraph)
-    is_below = head is not None and head.end() < position
+    is_below = head is not None and head.end() <= position
     return head[0] if head and is_below and len(head[0]) <= longest else ""
 
 

@@ -89,12 +89,9 @@ class Knowledge:
 def _read(folder: Path, before: _State) -> _State:
     """The folder as it is now; the same state where nothing changed."""
     if not folder.is_dir():
-        line = f"{folder}: is no folder (any more); what was read from it before stays in use"
-        return (
-            before
-            if line in before.problems
-            else replace(before, problems=(line,), is_complete=False)
-        )
+        gone = (f"{folder}: is no folder; what was read from it before stays in use",)
+        is_known = before.problems == gone
+        return before if is_known else replace(before, problems=gone, is_complete=False)
     known = before.files
     files = {
         path: file

@@ -1,5 +1,6 @@
 """Find passages by the words and pieces that they share with a question: BM25."""
 
+import time
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ import numpy as np
 from bm25s import BM25  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from core.knowledge.tokens import CONTENT_WEIGHT, FUNCTION_WEIGHT, Token, weigh
+from core.knowledge.tokens import FUNCTION_WEIGHT, Token, content, load_dictionary, weigh
 
 SATURATION: Final = 1.2
 LENGTH_PENALTY: Final = 0.75
@@ -42,8 +43,8 @@ class TextIndex:
         return scores / ceiling
 
     def coverage(self, tokens: Iterable[Token]) -> Floats:
-        """Of each text: which part of the question's content words it holds, by weight, 0 to 1."""
-        words = {token for token, weight in tokens if weight == CONTENT_WEIGHT}
+        """Of each text: which part of the question's content it holds, by weight, 0 to 1."""
+        words = content(tokens)
         known = [self.vocabulary[word] for word in words if word in self.vocabulary]
         covered: Floats = np.zeros(self.bm25.scores["num_docs"], np.float32)
         starts, texts = self.bm25.scores["indptr"], self.bm25.scores["indices"]
@@ -58,11 +59,15 @@ class TextIndex:
 
 def build_texts(texts: Iterable[str]) -> TextIndex:
     """Index one text or more."""
-    vocabulary = {"": 0}  # so that there is one, should every text be empty
-    rows = [
-        array("i", (vocabulary.setdefault(token, len(vocabulary)) for token in _kept(weigh(text))))
-        for text in texts
-    ]
+    load_dictionary()
+    vocabulary = {"": 0}
+    rows = []
+    for text in texts:
+        tokens = [vocabulary.setdefault(token, len(vocabulary)) for token in _kept(weigh(text))]
+        # bm25s divides by the mean length: no text may be empty.
+        rows.append(array("i", tokens or [0]))
+        # This takes seconds in a thread: let the event loop have the interpreter in between.
+        time.sleep(0)
     # Defaults of bm25s 0.3 that matter: numpy only, float32 and int32, "lucene" scores, no threads.
     bm25 = BM25(k1=SATURATION, b=LENGTH_PENALTY)
     bm25.index((rows, vocabulary), create_empty_token=False, show_progress=False)

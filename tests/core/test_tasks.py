@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from core.tasks import beside
+from core.tasks import beside, honour_cancellation
 
 
 async def test_work_ends_with_the_body():
@@ -38,3 +38,18 @@ async def test_cancelling_from_outside_passes_through():
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_swallowed_cancellation_is_raised_again():
+    async def swallows() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            honour_cancellation()
+
+    task = asyncio.ensure_future(swallows())
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    honour_cancellation()  # nobody cancelled this one

@@ -67,3 +67,9 @@ async def test_closing_fails_what_still_waits(redis_url):
         await asyncio.sleep(0.05)
     with pytest.raises(RedisConnectionError):
         await waiting
+
+
+async def test_closing_right_after_a_reply_does_not_hang(redis_url):
+    for _ in range(300):
+        async with asyncio.timeout(5), open_store(redis_url) as store:
+            await store.ping()
