@@ -3,7 +3,6 @@
 python benchmarks/knowledge.py retrieval   the right passage among the first 1 and 5, on public sets
 python benchmarks/knowledge.py sure        precision and recall of sure answers; off-topic questions
 python benchmarks/knowledge.py cost        time of a search and of a build, memory, event loop
-
 """
 
 import argparse

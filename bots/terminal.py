@@ -5,14 +5,16 @@ Ctrl-C has to work at the prompt too.
 """
 
 import asyncio
+import importlib
 import json
+import locale
 import os
 import re
 import sys
 import time
 import uuid
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 import aiohttp
@@ -36,6 +38,7 @@ def chat_in_terminal(url: str, account: str, patience_seconds: float = PATIENCE_
 
     A server that is away is asked again for so many seconds.
     """
+    _edit_lines()
     with asyncio.Runner() as runner:
         page = runner.run(_open(url, account, patience_seconds))
         try:
@@ -210,6 +213,16 @@ def _greeting(texts: dict[str, str]) -> str:
     by_code = {language.lower(): text for language, text in texts.items()}
     wanted = (code, code.partition("-")[0], "en")
     return next((by_code[each] for each in wanted if each in by_code), next(iter(texts.values())))
+
+
+def _edit_lines() -> None:
+    """Give input() arrow keys and a history, where readline can take more than ASCII.
+
+    In a locale that the machine lacks it rings the bell for every Chinese character.
+    """
+    if sys.stdin.isatty() and locale.nl_langinfo(locale.CODESET) == "UTF-8":
+        with suppress(ImportError):
+            importlib.import_module("readline")
 
 
 def _ask() -> str | None:

@@ -25,7 +25,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, RedisError
 
 from config.errors import ConfigError
-from core.tasks import beside
+from core.tasks import beside, honour_cancellation
 
 log = structlog.get_logger()
 
@@ -61,7 +61,8 @@ async def _keep(folder: Path, socket: Path) -> None:
     """Start the server again when it died; what was acknowledged is in its append-only file."""
     while True:
         async with _client(socket) as client:
-            while await _is_there(client):  # noqa: ASYNC110 - there is no event to wait for
+            while await _is_there(client):
+                honour_cancellation()
                 await asyncio.sleep(KEEP_SECONDS)
         with _exclusive(folder / "start.lock"):
             if not await _answers(socket):
@@ -127,6 +128,7 @@ async def _answers(socket: Path) -> bool:
 
 async def _is_there(client: Redis) -> bool:
     while True:
+        honour_cancellation()
         try:
             await client.ping()
         except BusyLoadingError:

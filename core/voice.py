@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from config.persona import Persona
+from core.language import load_detector
 from core.moderation.matcher import Matcher
 from inference.tokens import estimate_tokens
 
@@ -25,6 +26,7 @@ class Voice:
 
 def give_voice(persona: Persona, matcher: Matcher) -> Voice:
     """Make a persona ready."""
+    load_detector(persona.languages)
     system = system_text(persona)
     return Voice(persona, matcher, system, estimate_tokens(system))
 

@@ -79,7 +79,7 @@ class Index:
         score = self.texts.relevance(tokens) * self.allowed
         for passage, ballot in ballots.items():
             score[passage] += ballot.votes**_LIKENESS
-        good = score + _COVERAGE * self.texts.coverage(tokens) >= GOOD
+        good = (score + _COVERAGE * self.texts.coverage(tokens) >= GOOD) & self.allowed
         sure = [passage for passage, ballot in ballots.items() if ballot.share >= SURE]
         good[sure] = True
         rank = score * np.where(own, 1.0, 0.0 if (good & own).any() else FOREIGN)

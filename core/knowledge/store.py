@@ -67,10 +67,6 @@ class Knowledge:
                     state.unknown.add(name)
         return state.views[wanted]
 
-    async def load(self) -> None:
-        """Read the folder for the first time."""
-        await self.reload()
-
     async def reload(self) -> None:
         """Take over what changed in the folder; files that did not change are not read again.
 

@@ -40,6 +40,13 @@ async def test_it_keeps_what_was_written_over_a_clean_stop(tmp_path):
         assert await store.get("k") == "v"
 
 
+async def test_stopping_at_once_does_not_hang(tmp_path):
+    async with open_embedded_redis(tmp_path):
+        for pause in range(40):
+            async with asyncio.timeout(5), open_embedded_redis(tmp_path):
+                await asyncio.sleep(pause / 50_000)
+
+
 async def test_it_opens_no_port_and_lets_only_its_user_in(tmp_path):
     async with open_embedded_redis(tmp_path) as url, open_store(url) as store:
         assert (await store.config_get("port"))["port"] == "0"

@@ -33,7 +33,7 @@ def answer(knowledge: Knowledge, question: str, folders=("shop",)) -> str | None
 
 async def loaded(folder: Path) -> Knowledge:
     knowledge = Knowledge(folder)
-    await knowledge.load()
+    await knowledge.reload()
     return knowledge
 
 
