@@ -19,6 +19,7 @@ from redis.exceptions import ResponseError
 
 from config.settings import InboxSettings
 from core.errors import LeaseLostError, StoreUnavailableError
+from core.lua import ACCEPT, BEGIN, COMMIT, FINISH, RELEASE, RENEW, RETURN
 from core.messages import Message
 from core.redis import BLOCK_MS, UNAVAILABLE, Effect, Partition, Script, Store, partition_of
 from core.replies import Reply
@@ -256,84 +257,3 @@ def _entries(partition: Partition, raw: list[Any]) -> list[Entry]:
         for entry in raw
         if entry and entry[1] is not None
     ]
-
-
-ACCEPT = """
-if redis.call('EXISTS', KEYS[1]) == 1 then return 'duplicate' end
-local waiting = redis.call('LLEN', KEYS[2])
-if waiting >= tonumber(ARGV[3]) then return 'lane_full' end
-if tonumber(redis.call('GET', KEYS[4]) or '0') >= tonumber(ARGV[4]) then return 'backlog_full' end
-redis.call('SET', KEYS[1], '', 'PX', ARGV[5])
-redis.call('RPUSH', KEYS[2], ARGV[1])
-redis.call('INCR', KEYS[4])
-if waiting == 0 then redis.call('XADD', KEYS[3], '*', 'lane', ARGV[2]) end
-run_effects(5, ARGV[6])
-return 'accepted'
-"""
-
-# The fence is the announcement's id with the attempt's number: both are new for every attempt.
-BEGIN = """
-local mine = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2])
-if #mine == 0 then return false end
-local messages = redis.call('LRANGE', KEYS[2], 0, -1)
-if #messages == 0 then
-  redis.call('XACK', KEYS[1], ARGV[1], ARGV[3])
-  redis.call('XDEL', KEYS[1], ARGV[3])
-  return false
-end
-local attempt = redis.call('HINCRBY', KEYS[3], 'attempt', 1)
-redis.call('HSET', KEYS[3], 'fence', ARGV[3] .. '/' .. attempt)
-redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[3], 'JUSTID')
-return {messages, redis.call('HGETALL', KEYS[3])}
-"""
-
-COMMIT = """
-if redis.call('HGET', KEYS[1], 'fence') ~= ARGV[1] then return false end
-for field, value in pairs(cjson.decode(ARGV[2])) do redis.call('HSET', KEYS[1], field, value) end
-return run_effects(2, ARGV[3])
-"""
-
-FINISH = """
-if redis.call('HGET', KEYS[3], 'fence') ~= ARGV[3] then return 0 end
-redis.call('LTRIM', KEYS[2], ARGV[4], -1)
-redis.call('DECRBY', KEYS[4], ARGV[4])
-redis.call('DEL', KEYS[3])
-redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
-redis.call('XDEL', KEYS[1], ARGV[2])
-run_effects(5, ARGV[6])
-if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('XADD', KEYS[1], '*', 'lane', ARGV[5]) end
-return 1
-"""
-
-RELEASE = """
-if redis.call('HGET', KEYS[3], 'fence') ~= ARGV[3] then return 0 end
-if ARGV[5] == '1' then redis.call('HINCRBY', KEYS[3], 'attempt', -1) end
-redis.call('HDEL', KEYS[3], 'fence')
-redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
-redis.call('XDEL', KEYS[1], ARGV[2])
-redis.call('XADD', KEYS[1], '*', 'lane', ARGV[4])
-return 1
-"""
-
-RETURN = """
-local mine = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2])
-if #mine == 0 then return 0 end
-redis.call('XACK', KEYS[1], ARGV[1], ARGV[3])
-redis.call('XDEL', KEYS[1], ARGV[3])
-redis.call('XADD', KEYS[1], '*', 'lane', ARGV[4])
-return 1
-"""
-
-RENEW = """
-local held = {}
-for i = 2, #KEYS do
-  local id, fence = ARGV[2 * i - 1], ARGV[2 * i]
-  if redis.call('HGET', KEYS[i], 'fence') == fence then
-    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, id, 'JUSTID')
-    held[i - 1] = 1
-  else
-    held[i - 1] = 0
-  end
-end
-return held
-"""

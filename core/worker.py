@@ -15,6 +15,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from config.settings import InboxSettings
+from core.answer import Answer
 from core.channel import Channel
 from core.errors import LeaseLostError, StoreUnavailableError, UndeliverableError, trace
 from core.inbox import Entry, Inbox, Lease
@@ -22,7 +23,7 @@ from core.ledger import Ledger
 from core.metrics import Metrics
 from core.pipeline import Pipeline
 from core.redis import UNAVAILABLE, Effect, Partition
-from core.replies import Delta, Done, Reply, ReplyEvent
+from core.replies import Done, Reply, ReplyEvent
 from core.scene import Background, Request
 from core.tasks import honour_cancellation
 from core.turn import first_turn
@@ -253,7 +254,7 @@ class Worker:
         if lease.attempt > self._settings.attempts:
             await self._give_up(lease, request)
             return
-        answer = _Answer(self._inbox, lease, self._pipeline, request, self._metrics)
+        answer = Answer(self._inbox, lease, self._pipeline, request, self._metrics)
         channel = self._channels[turn.address.channel]
         try:
             async with aclosing(answer.events()) as events:
@@ -287,46 +288,6 @@ class Worker:
         ]
         await self._inbox.finish(lease, count, effects)
         self._ledger.measure(request, reply)
-
-
-class _Answer:
-    """The events of one attempt; the finished reply is stored before its Done goes on."""
-
-    def __init__(
-        self, inbox: Inbox, lease: Lease, pipeline: Pipeline, request: Request, metrics: Metrics
-    ) -> None:
-        self._inbox = inbox
-        self._lease = lease
-        self._pipeline = pipeline
-        self._request = request
-        self._metrics = metrics
-        self.reply: Reply | None = None
-
-    async def events(self) -> AsyncGenerator[ReplyEvent, None]:
-        """What the pipeline says, or the stored reply of an earlier attempt alone."""
-        if self._lease.reply:
-            self.reply = self._lease.reply
-            yield Done(self.reply)
-            return
-        has_spoken = False
-        async with aclosing(self._pipeline.answer(self._request)) as events:
-            async for event in events:
-                if not has_spoken and isinstance(event, Delta | Done):
-                    has_spoken = True
-                    self._measure_first_text()
-                if isinstance(event, Done):
-                    await self._store(event.reply)
-                yield event
-
-    async def _store(self, reply: Reply) -> None:
-        count = len(self._request.turn.messages)
-        await self._inbox.commit(self._lease, {"reply": reply.to_json(), "count": count})
-        self.reply = reply
-
-    def _measure_first_text(self) -> None:
-        message = self._request.turn.messages[0]
-        waited = max(0.0, time.time() - message.received_at)
-        self._metrics.first_text.labels(message.address.channel).observe(waited)
 
 
 async def _only(reply: Reply) -> AsyncGenerator[ReplyEvent, None]:

@@ -1,0 +1,51 @@
+"""One attempt at an answer: what the pipeline says, stored before its end goes on."""
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from core.inbox import Inbox, Lease
+from core.metrics import Metrics
+from core.pipeline import Pipeline
+from core.replies import Delta, Done, Reply, ReplyEvent
+from core.scene import Request
+
+
+class Answer:
+    """The events of one attempt; the finished reply is stored before its Done goes on."""
+
+    def __init__(
+        self, inbox: Inbox, lease: Lease, pipeline: Pipeline, request: Request, metrics: Metrics
+    ) -> None:
+        self._inbox = inbox
+        self._lease = lease
+        self._pipeline = pipeline
+        self._request = request
+        self._metrics = metrics
+        self.reply: Reply | None = None
+
+    async def events(self) -> AsyncGenerator[ReplyEvent, None]:
+        """What the pipeline says, or the stored reply of an earlier attempt alone."""
+        if self._lease.reply:
+            self.reply = self._lease.reply
+            yield Done(self.reply)
+            return
+        has_spoken = False
+        async with aclosing(self._pipeline.answer(self._request)) as events:
+            async for event in events:
+                if not has_spoken and isinstance(event, Delta | Done):
+                    has_spoken = True
+                    self._measure_first_text()
+                if isinstance(event, Done):
+                    await self._store(event.reply)
+                yield event
+
+    async def _store(self, reply: Reply) -> None:
+        count = len(self._request.turn.messages)
+        await self._inbox.commit(self._lease, {"reply": reply.to_json(), "count": count})
+        self.reply = reply
+
+    def _measure_first_text(self) -> None:
+        message = self._request.turn.messages[0]
+        waited = max(0.0, time.time() - message.received_at)
+        self._metrics.first_text.labels(message.address.channel).observe(waited)
