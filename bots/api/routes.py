@@ -111,8 +111,8 @@ class ApiRoutes:
         identity = secrets.token_hex(12)
         chat = body.user or identity
         address = Address(CHANNEL, key_name, chat, chat, thread=voice.persona.id)
-        history = await self._pipeline.recall(address.key) if body.user else body.history
         message = Message(identity, address, body.question, time.time())
+        history = await self._pipeline.recall(address.key) if body.user else body.history
         return Request(
             first_turn([message]),
             Background(history),

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from command import environment, redis_servers, xiaoq
 from company import found_company, free_port, running, settings_for
 from peers.model import drop, hang, open_peer, status
@@ -190,9 +192,13 @@ async def test_a_port_that_a_stranger_has_is_named(look):
 
 
 async def test_a_port_that_another_web_server_has_is_named_too(look):
-    async with open_peer() as peer:
-        port = peer.url.split(":")[2].split("/")[0]
-        assert (await look(http__port=port)).line("port")[0] == "✘"
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"live": "and kicking"})
+
+    app = web.Application()
+    app.router.add_get("/live", answer)
+    async with TestServer(app) as other:
+        assert (await look(http__port=str(other.port))).line("port")[0] == "✘"
 
 
 async def test_a_port_that_xiaoq_has_is_no_fault(look, company, redis_url):

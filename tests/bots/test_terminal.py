@@ -286,7 +286,7 @@ async def test_a_server_that_stays_away_ends_the_talk_with_a_clear_line(chat, ca
     await web.TCPSite(runner, "127.0.0.1", port).start()
     async with asyncio.TaskGroup() as group:
         with pytest.raises(ServerGoneError, match=r"the server is gone; start it again"):
-            await chat(f"http://127.0.0.1:{port}", "在吗", patience=0.2)
+            await chat(f"http://127.0.0.1:{port}", "在吗", patience=0.6)
     assert capsys.readouterr().out.count("trying again") == 1
 
 
