@@ -82,7 +82,8 @@ async def xiaoq(*arguments: str, env: dict[str, str], stdin: str = "") -> Ended:
         async with asyncio.timeout(SECONDS):
             out, err = await process.communicate(stdin.encode())
     finally:
-        _kill(process)
+        if process.returncode is None:
+            _kill(process, Path(env["PWD"]))
     return Ended(int(process.returncode or 0), out.decode(), err.decode())
 
 
@@ -98,10 +99,8 @@ async def started(*arguments: str, env: dict[str, str]) -> AsyncIterator[Server]
             server.screen = (await process.stdout.read(100_000)).decode()
         yield server
     finally:
-        _kill(process)
+        _kill(process, Path(env["PWD"]))
         await process.wait()
-        for server in redis_servers(Path(env["PWD"])):
-            server.kill()
 
 
 def redis_servers(company: Path) -> list[psutil.Process]:
@@ -124,6 +123,9 @@ async def _spawn(*arguments: str, env: dict[str, str]) -> Process:
     )
 
 
-def _kill(process: Process) -> None:
+def _kill(process: Process, company: Path) -> None:
+    """Leave nothing of a broken test; an embedded Redis outlives its parent."""
     if process.returncode is None:
         process.kill()
+    for server in redis_servers(company):
+        server.kill()

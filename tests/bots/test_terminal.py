@@ -2,24 +2,22 @@
 
 import asyncio
 import io
-import json
 import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 
 import pytest
 from aiohttp import web
 from command import environment, xiaoq
 from company import found_company, free_port, running, settings_for
+from peers.desk import Desk, delta, done, open_desk
 from peers.model import DONE, chunk, open_peer, stream
 
 from bots.terminal import ServerGoneError, chat_in_terminal
 
 RETURNS = "七天内可以退货，请在订单页申请。"
-HELLO = {"name": "小Q", "greeting": {"zh": "您好", "en": "Hello", "zh-TW": "妳好"}}
 
 
 @pytest.fixture
@@ -37,61 +35,6 @@ def chat(monkeypatch, capsys):
         return capsys.readouterr().out
 
     return chat
-
-
-class Desk:
-    """A server that speaks the page's protocol and says only what a test lets it say."""
-
-    def __init__(self) -> None:
-        self.hello: dict = HELLO
-        self.posts: list[dict] = []
-        self.post_answers: list[tuple[int, dict]] = []
-        self.resumed: list[str | None] = []
-        self.streams: list[list[dict]] = []
-        """Events of each connection; it is cut after its last one."""
-        self.stream_status = 200
-        self.url = ""
-
-    async def greet(self, _: web.Request) -> web.Response:
-        return web.json_response(self.hello)
-
-    async def post(self, request: web.Request) -> web.Response:
-        self.posts.append(await request.json())
-        status, body = self.post_answers.pop(0) if self.post_answers else (202, {})
-        return web.json_response(body, status=status)
-
-    async def events(self, request: web.Request) -> web.StreamResponse:
-        self.resumed.append(request.headers.get("Last-Event-ID"))
-        response = web.StreamResponse(status=self.stream_status)
-        await response.prepare(request)
-        for number, event in enumerate(self.streams.pop(0) if self.streams else []):
-            data = json.dumps({"reply": self.posts[-1]["id"]} | event)
-            await response.write(f"id: {len(self.resumed)}-{number}\ndata: {data}\n\n".encode())
-        return response
-
-
-@asynccontextmanager
-async def open_desk(desk: Desk, port: int = 0) -> AsyncIterator[Desk]:
-    app = web.Application()
-    app.router.add_get("/web/main/hello", desk.greet)
-    app.router.add_post("/web/main/messages", desk.post)
-    app.router.add_get("/web/main/events", desk.events)
-    runner = web.AppRunner(app, shutdown_timeout=0)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        desk.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        yield desk
-    finally:
-        await runner.cleanup()
-
-
-def delta(at: int, text: str) -> dict:
-    return {"type": "delta", "at": at, "text": text}
-
-
-def done(text: str, *sources: dict) -> dict:
-    return {"type": "done", "text": text, "sources": sources}
 
 
 async def test_the_command_talks_to_a_running_server_until_the_end_of_input(
