@@ -65,13 +65,22 @@ async def open_house(settings: Settings, role: Role = Role.ALL) -> AsyncGenerato
 
 async def run_house(house: House, stop: asyncio.Event) -> None:
     """Run until `stop`; then finish open answers while pages still hear them, and end."""
-    async with beside(watch_files(_watched(house))), beside(house.news.listen()):
+    async with (
+        beside(watch_files(_watched(house))),
+        beside(house.news.listen()),
+        beside(_close_door(house, stop)),
+    ):
         if house.works:
             await _work(house, stop)
         else:
             await stop.wait()
-        house.health.is_stopping = True
         house.news.close()
+
+
+async def _close_door(house: House, stop: asyncio.Event) -> None:
+    """From the moment of the stop on take nothing new."""
+    await stop.wait()
+    house.health.is_stopping = True
 
 
 def _build(settings: Settings, role: Role, store: Store, model: ModelClient) -> House:

@@ -94,6 +94,8 @@ async def plain_errors(request: web.Request, handler: Handler) -> web.StreamResp
         if error.status < HTTPStatus.BAD_REQUEST:
             raise
         return error_response(error.status, headers=_kept(error))
+    except web.RequestPayloadError:
+        return error_response(HTTPStatus.BAD_REQUEST)
     except StoreUnavailableError:
         return error_response(HTTPStatus.SERVICE_UNAVAILABLE, headers={"Retry-After": "2"})
     except (ConnectionResetError, asyncio.CancelledError):

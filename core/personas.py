@@ -57,7 +57,8 @@ class Personas:
         words = load_word_lists(self._words_dir)
         good, problems = scan_personas(self._folder)
         voices, more = _give_voices(good, words)
-        problems = [*problems, *more, *self._conflicts(good)]
+        # A broken file may be the one that answers everywhere: first things first.
+        problems = [*problems, *more] or self._conflicts(good)
         if problems:
             raise PersonaError("\n".join(problems))
         self._cast = _Cast(words, voices, ())

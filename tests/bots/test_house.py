@@ -12,7 +12,9 @@ import pytest
 from company import found_company, running, settings_for, visiting, write_persona
 from peers.model import DONE, chunk, open_peer, status, stream
 
+from bots.app import open_house, run_house
 from bots.house import Role
+from core.tasks import beside
 
 
 @pytest.fixture
@@ -265,6 +267,29 @@ async def test_doors_that_do_not_exist_and_foreign_pages_are_turned_away(company
             assert response.status == 400
         async with http.get(f"{base}/web/main/events", headers={"Last-Event-ID": "x"}) as response:
             assert response.status == 400
+
+
+async def test_a_body_that_is_not_what_it_says_is_400(company, redis_url, store):
+    async with running(settings_for(company, redis_url)) as house, visiting(house) as visitor:
+        headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+        url = f"{visitor.base}/web/main/messages"
+        async with visitor.session.post(url, data=b"no gzip", headers=headers) as response:
+            assert response.status == 400
+
+
+async def test_a_stop_takes_nothing_new_while_it_finishes(company, redis_url, store, peer):
+    settings = settings_for(company, redis_url, **with_model(peer))
+    peer.script(says("一", "二", delay=0.4))
+    stop = asyncio.Event()
+    async with open_house(settings) as house, beside(run_house(house, stop)) as work:
+        async with visiting(house) as visitor:
+            _, identity = await visitor.post("讲讲")
+            await peer.until(lambda: len(peer.bodies) == 1)
+            stop.set()
+            await asyncio.sleep(0.05)
+            assert (await visitor.post("再讲"))[0] == 503
+            assert (await visitor.answer_to(identity))["text"] == "一二"
+        await asyncio.wait([work])
 
 
 async def test_a_second_persona_serves_its_own_page(company, redis_url, store):
