@@ -212,6 +212,10 @@ class Worker:
         except STORE_GONE as error:
             log.warning("turn not begun", error=type(error).__name__)
             return
+        except Exception as error:  # noqa: BLE001 - an unreadable record must not end the others
+            self._metrics.failures.labels(type(error).__name__).inc()
+            log.error("turn cannot be begun", conversation=entry.conversation, error=trace(error))  # noqa: TRY400
+            return
         if lease is None:
             return
         self._leases[entry] = lease

@@ -331,3 +331,15 @@ async def test_lanes_of_two_partitions_announced_in_one_millisecond_are_both_ans
                 await asyncio.sleep(0.01)
         going.set()
         await desk.until_done()
+
+
+async def test_a_record_that_cannot_be_read_does_not_end_the_other_conversations(desk):
+    await desk.say("hello", user="ann")
+    key = Address("parts", "main", "ann", "ann").key
+    await desk.store.lset(desk.inbox.partitions[0].key("lane", key), 0, "no json")
+    async with desk.worker():
+        await desk.say("hello", user="bob")
+        async with asyncio.timeout(5):
+            while "hello" not in desk.channel.sent:
+                await asyncio.sleep(0.01)
+    assert desk.channel.sent == ["re:", "hello", "#1"]
