@@ -8,19 +8,23 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
+from bots.accounts import open_accounts
+from bots.adapter import Adapter, Ears
 from bots.api.keys import Keys
 from bots.api.routes import ApiRoutes
 from bots.checks import refresh_gauges, watch_parts
 from bots.house import House, Role
 from bots.http import open_door, watch_routes
 from bots.web.channel import WebChannel
+from bots.web.events import CHANNEL as WEB
 from bots.web.news import News
 from bots.web.routes import WebRoutes
 from bots.web.visitors import Visitors, load_secret
 from config.settings import Settings
 from core.audit import Audit
-from core.channel import Channel
+from core.channel import Channels
 from core.embedded_redis import open_embedded_redis
+from core.feedback import Feedback
 from core.health import Health
 from core.identity import worker_name
 from core.inbox import Inbox
@@ -55,10 +59,17 @@ async def open_house(settings: Settings, role: Role = Role.ALL) -> AsyncGenerato
         house.personas.load()
         await house.knowledge.reload()
         await house.inbox.open()
+        house.channels.add(WebChannel(house.inbox, settings.web), WEB)
+        adapters = [await stack.enter_async_context(account) for account in open_accounts(house)]
+        for adapter in adapters:
+            house.channels.add(adapter.channel, adapter.platform, adapter.account)
         watch_parts(house)
         routes = watch_routes(house.health, house.metrics, lambda: refresh_gauges(house))
         if house.listens:
             routes += await _customer_routes(house)
+            for adapter in adapters:
+                await _prick_up(house, adapter)
+                routes += adapter.routes()
         await stack.enter_async_context(open_door(settings.http, routes, house.health))
         yield house
 
@@ -68,7 +79,7 @@ async def run_house(house: House, stop: asyncio.Event) -> None:
     async with (
         beside(watch_files(_watched(house))),
         beside(house.news.listen()),
-        beside(_close_door(house, stop)),
+        beside(_listen(house, stop)),
     ):
         if house.works:
             await _work(house, stop)
@@ -77,10 +88,22 @@ async def run_house(house: House, stop: asyncio.Event) -> None:
         house.news.close()
 
 
-async def _close_door(house: House, stop: asyncio.Event) -> None:
-    """From the moment of the stop on take nothing new."""
-    await stop.wait()
-    house.health.is_stopping = True
+async def _prick_up(house: House, adapter: Adapter) -> None:
+    """Make an account ready to listen; raises ConfigError where its settings are wrong."""
+    ears = Ears(adapter, house.metrics)
+    await ears.start()
+    house.ears.append(ears)
+    house.health.add(f"{adapter.platform}:{adapter.account}", ears.part)
+
+
+async def _listen(house: House, stop: asyncio.Event) -> None:
+    """Hear all accounts until the stop; from that moment on take nothing new."""
+    async with asyncio.TaskGroup() as group:
+        listening = [group.create_task(ears.run()) for ears in house.ears]
+        await stop.wait()
+        house.health.is_stopping = True
+        for task in listening:
+            task.cancel()
 
 
 def _build(settings: Settings, role: Role, store: Store, model: ModelClient) -> House:
@@ -88,7 +111,7 @@ def _build(settings: Settings, role: Role, store: Store, model: ModelClient) -> 
     metrics = Metrics()
     inbox = Inbox(store, settings.inbox, partitions)
     knowledge = Knowledge(settings.knowledge_dir)
-    personas = Personas(settings.personas_dir, settings.words_dir)
+    personas = Personas(settings.personas_dir, settings.words_dir, _assigned(settings))
     limiter = Limiter(store, partitions)
     memory = Memory(store, settings.memory, partitions)
     pipeline = Pipeline(
@@ -115,20 +138,30 @@ def _build(settings: Settings, role: Role, store: Store, model: ModelClient) -> 
         news=News(store, inbox.partitions),
         metrics=metrics,
         health=Health(),
+        feedback=Feedback(store, partitions, metrics),
+        channels=Channels(),
     )
 
 
-async def _work(house: House, stop: asyncio.Event) -> None:
-    channels: dict[str, Channel] = {
-        channel.name: channel for channel in [WebChannel(house.inbox, house.settings.web)]
+def _assigned(settings: Settings) -> dict[tuple[str, str], str]:
+    """The personas that accounts name in their settings."""
+    accounts = {"telegram": settings.telegram, "slack": settings.slack}
+    return {
+        (platform, account.name): account.persona
+        for platform, named in accounts.items()
+        for account in named
+        if account.persona
     }
+
+
+async def _work(house: House, stop: asyncio.Event) -> None:
     with worker_name(house.settings.state_dir) as name:
         worker = Worker(
             name=name,
             inbox=house.inbox,
             pipeline=house.pipeline,
             ledger=house.ledger,
-            channels=channels,
+            channels=house.channels,
             settings=house.settings.inbox,
             metrics=house.metrics,
         )

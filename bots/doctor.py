@@ -8,8 +8,6 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import aiohttp
 import typer
 from redis.exceptions import RedisError
 
+from bots.adapter import Finding, Mark
 from bots.disk import check_state_dir
 from bots.screen import address_of, redis_place
 from config.errors import ConfigError
@@ -42,25 +41,6 @@ ADVICE_ON_MODEL = {
     "url (should end in /v1) and model",
     "busy": "it has too much to do; try again, or add an endpoint",
 }
-
-
-class Mark(StrEnum):
-    """How good a finding is."""
-
-    GOOD = "✔"
-    OFF = "○"
-    """Not used; that is a choice and no fault."""
-    BAD = "✘"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a check saw, and what to do about it."""
-
-    mark: Mark
-    part: str
-    seen: str
-    advice: str = ""
 
 
 Check = Callable[[Settings], Coroutine[Any, Any, list[Finding]]]

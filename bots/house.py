@@ -1,10 +1,13 @@
 """The parts of one process, as the composition root puts them together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bots.adapter import Ears
 from bots.web.news import News
 from config.settings import Settings
+from core.channel import Channels
+from core.feedback import Feedback
 from core.health import Health
 from core.inbox import Inbox
 from core.knowledge.store import Knowledge
@@ -42,6 +45,10 @@ class House:
     news: News
     metrics: Metrics
     health: Health
+    feedback: Feedback
+    channels: Channels
+    ears: list[Ears] = field(default_factory=list)
+    """The accounts that this process listens to."""
 
     @property
     def works(self) -> bool:

@@ -2,14 +2,14 @@
 on.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from unicodedata import east_asian_width
 from urllib.parse import urlsplit
 
 from bots.house import House, Role
 from config.persona import Persona
-from config.settings import HttpSettings, RedisSettings
+from config.settings import AccountSettings, HttpSettings, RedisSettings
 
 ON, OFF, LOOK = "●", "○", "!"
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - names, nothing is bound
@@ -93,10 +93,18 @@ def _lines(house: House) -> Iterator[Line]:
         yield Line(OFF, "Model", state, "XIAOQ_INFERENCE__ENDPOINTS")
     if not house.listens:
         return
+    yield _accounts("Telegram", settings.telegram, "XIAOQ_TELEGRAM__TOKEN")
+    yield _accounts("Slack", settings.slack, "XIAOQ_SLACK__BOT_TOKEN")
     if settings.api.keys:
         yield Line(ON, "API", f"/v1, {_counted(len(settings.api.keys), 'key')}")
     else:
         yield Line(OFF, "API", "off", "XIAOQ_API__KEYS")
+
+
+def _accounts(platform: str, accounts: Sequence[AccountSettings], setting: str) -> Line:
+    if not accounts:
+        return Line(OFF, platform, "off", setting)
+    return Line(ON, platform, ", ".join(account.name for account in accounts))
 
 
 def _knowledge(house: House) -> Line:

@@ -115,6 +115,21 @@ class Sentences(CardPart):
     off_hours: Texts = Field(description="The same while nobody is there.")
     unknown: Texts = Field(description="Nothing fitting is known; offers a person.")
     fresh: Texts = Field(description="The customer began anew with /new or 新对话.")
+    help: Texts = Field(
+        default={
+            "zh": "直接写下您的问题就可以。发送“新对话”重新开始，发送“人工”找人工客服。",
+            "en": "Just write your question. /new starts afresh, /human brings you to a person.",
+        },
+        description="The customer wrote /help; the example questions follow.",
+    )
+    unreadable: Texts = Field(
+        default={
+            "zh": "您发来的文件我看不了（图片、语音和这类文件暂时读不了）。请用文字告诉我问题。",
+            "en": "I cannot read the file you sent (pictures, voice and files of this kind). "
+            "Please tell me in words.",
+        },
+        description="The customer sent a picture, a voice message or a file that cannot be read.",
+    )
 
 
 class AnswerShape(CardPart):

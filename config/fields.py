@@ -32,6 +32,11 @@ class Should:
     words: str
 
 
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """Stands in a list's `Annotated`: variables of the environment describe its first entry."""
+
+
 class Values(BaseModel):
     """A frozen group of values in which a misspelt name is an error."""
 
@@ -87,6 +92,12 @@ class Spot:
         """The group of named values that stands here, if one does."""
         is_model = isinstance(self.type, type) and issubclass(self.type, BaseModel)
         return self.type if is_model else None
+
+    @property
+    def account(self) -> "type[BaseModel] | None":
+        """The entries of the list of accounts that stands here, if one does."""
+        is_list = any(isinstance(rule, Accounts) for rule in self.rules)
+        return self.item.model if is_list and self.item else None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -145,11 +156,15 @@ class Leaf:
 
 
 def leaves(model: type[BaseModel], above: tuple[str, ...] = ()) -> Iterator[Leaf]:
-    """The values of a model and of its groups, in their order; a list counts as one value."""
+    """The values of a model and of its groups, in their order; a list counts as one value.
+
+    A list of accounts counts as the group that is its first entry.
+    """
     for name, field in model.model_fields.items():
         spot = Spot.of_field(field)
-        if spot.model:
-            yield from leaves(spot.model, (*above, name))
+        group = spot.model or spot.account
+        if group:
+            yield from leaves(group, (*above, name))
         else:
             yield Leaf((*above, name), field, spot)
 

@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 from typing_extensions import override
 
 from config.errors import ConfigError
-from config.fields import leaves
+from config.fields import FieldPath, leaves
 from config.problems import HIDDEN, Problem, nearest, one_line, parse, shown, spoken
 from config.settings import Settings
 from config.yaml import YamlMap, load_yaml, position, read_text
@@ -26,6 +26,8 @@ PREFIX = "XIAOQ_"
 CONFIG = f"{PREFIX}CONFIG"
 """The variable that names the YAML file; no setting itself."""
 
+_ACCOUNTS = {"telegram": "token", "slack": "bot_token"}
+"""Lists of accounts, and the secret that switches a single one on."""
 _FOLDERS = ("personas_dir", "knowledge_dir", "words_dir")
 
 
@@ -43,7 +45,10 @@ def load_settings(
     problems += [line for name in _FOLDERS for line in _missing_folder(name, sources)]
     if problems:
         raise ConfigError("\n".join(problems))
-    return Settings.model_validate(_merged(sources))
+    settings, found = parse(Settings, _merged(sources))
+    if settings is None:
+        raise ConfigError("\n".join(_incomplete(problem) for problem in found))
+    return settings
 
 
 def variable(path: Iterable[str]) -> str:
@@ -134,8 +139,32 @@ def _yaml_file(environ: Mapping[str, str]) -> _Source:
 def _checked(source: _Source) -> _Source:
     """Add what the settings themselves say against the data."""
     _, found = parse(Settings, source.data, reveal=source.reveal)
-    lines = [one_line(source.where(problem), problem.text) for problem in found]
+    problems = [_as_written(problem, source.data) for problem in found]
+    lines = [
+        one_line(source.where(problem), problem.text)
+        for problem in problems
+        if not (problem.wants_more and _is_account(problem.at, source.data))
+    ]
     return replace(source, problems=[*source.problems, *lines])
+
+
+def _is_account(at: FieldPath, data: Mapping[str, Any]) -> bool:
+    """Whether the place lies in an account that stands without a list."""
+    return str(at[0]) in _ACCOUNTS and isinstance(data.get(str(at[0])), Mapping)
+
+
+def _as_written(problem: Problem, data: Mapping[str, Any]) -> Problem:
+    """One account that stands without a list has no entry number in its place."""
+    at, path = problem.at, problem.path
+    if len(at) > 1 and at[1] == 0 and _is_account(at, data):
+        return replace(problem, at=(at[0], *at[2:]), path=(path[0], *path[2:]))
+    return problem
+
+
+def _incomplete(problem: Problem) -> str:
+    """A complaint about what all sources together leave out."""
+    names = [str(step) for step in problem.path if not isinstance(step, int)]
+    return one_line(variable(names), problem.text)
 
 
 def _known_names(names: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -184,13 +213,26 @@ def _missing_folder(name: str, sources: Sequence[_Source]) -> list[str]:
 
 
 def _merged(sources: Sequence[_Source]) -> dict[str, Any]:
-    """Put the sources over each other, the first on top; a list is taken whole from one."""
+    """Put the sources over each other, the first on top; a list is taken whole from one.
+
+    A group that meets a list of accounts goes over its first entry.
+    """
     merged: dict[str, Any] = {}
     for source in reversed(sources):
         for name, value in source.data.items():
-            is_group = isinstance(value, dict)
-            merged[name] = {**(merged.get(name) or {}), **value} if is_group else value
+            merged[name] = _over(merged.get(name), value)
+    for name, secret in _ACCOUNTS.items():
+        if isinstance(merged.get(name), dict) and not merged[name].get(secret):
+            del merged[name]  # a section is on when its secret is set
     return merged
+
+
+def _over(below: Any, above: Any) -> Any:  # noqa: ANN401 - whatever YAML can hold
+    if not isinstance(above, dict):
+        return above
+    if isinstance(below, list):
+        return [{**below[0], **above}, *below[1:]] if below else [above]
+    return {**(below or {}), **above}
 
 
 def _without_newline(text: str) -> str:

@@ -64,22 +64,32 @@ class Persona:
         """The first words in the nearest language there is."""
         return self._nearest(self.card.greeting, language)
 
+    def suggestions(self, language: str) -> tuple[str, ...]:
+        """Example questions in this language or its primary one; none if there are none."""
+        questions = self.card.suggestions
+        return questions.get(language) or questions.get(language.partition("-")[0]) or ()
+
     @cached_property
     def languages(self) -> tuple[str, ...]:
         """The languages in which everything fixed is there, the fallback first."""
-        fixed = [self.card.greeting, *(getattr(self.card.sentences, kind) for kind in SENTENCES)]
+        given = self.card.sentences.model_fields_set
+        fixed = [self.card.greeting, *(getattr(self.card.sentences, kind) for kind in given)]
         fallback = self.card.language.fallback
         whole = [code for code in fixed[0] if all(code in texts for texts in fixed)]
         return (fallback, *(code for code in whole if code != fallback))
 
     def _nearest(self, texts: Mapping[str, str], language: str) -> str:
-        """The exact language, else its primary one (zh of zh-TW), else the fallback."""
+        """The exact language, else its primary one (zh of zh-TW), else the fallback.
+
+        Only a sentence that the file leaves at its default may lack the fallback.
+        """
         by_code = {code.lower(): text for code, text in texts.items()}
         wanted = language.lower().replace("_", "-")
         for code in (wanted, wanted.partition("-")[0]):
             if code in by_code:
                 return by_code[code]
-        return texts[self.card.language.fallback]
+        fallback = self.card.language.fallback
+        return texts[fallback] if fallback in texts else next(iter(texts.values()))
 
 
 def load_persona(path: Path) -> Persona:

@@ -34,6 +34,8 @@ class Problem:
     path: FieldPath
     """The place as it may be shown."""
     text: str
+    wants_more: bool = False
+    """Whether something is missing, which another source of settings may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class _Place:
     group: Spot
     spot: Spot | None
     among_secrets: bool
-    """Whether the way led through a list whose entries hold secrets."""
+    """Whether the way led through a list (not of accounts) whose entries hold secrets."""
 
     def hides(self, value: object) -> bool:
         """Whether to keep quiet about a value because it is, or may carry, a secret."""
@@ -102,7 +104,10 @@ def _problem(root: Spot, detail: ErrorDetails, reveal: bool) -> Problem:
     place = _walk(root, path)
     if detail["type"] == "extra_forbidden":
         return _unknown_name(path, place, detail["input"])
-    return Problem(path, path, _wrong_value(place, detail, reveal))
+    is_whole = place.spot is not None and place.spot.model is not None
+    is_absent = detail["type"] == "missing" or detail["input"] is None
+    wants_more = is_absent or (detail["type"] == "value_error" and is_whole)
+    return Problem(path, path, _wrong_value(place, detail, reveal), wants_more)
 
 
 def _wrong_value(place: _Place, detail: ErrorDetails, reveal: bool) -> str:
@@ -124,7 +129,8 @@ def _walk(root: Spot, path: FieldPath) -> _Place:
         if spot is None:
             break
         group, spot = spot, spot.inside(step)
-        among_secrets = among_secrets or (isinstance(step, int) and group.holds_secret)
+        is_entry = isinstance(step, int) and not group.account
+        among_secrets = among_secrets or (is_entry and group.holds_secret)
     return _Place(group, spot, among_secrets)
 
 

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import BaseModel
+from pydantic import AnyHttpUrl, BaseModel
 from pydantic.fields import FieldInfo
 
 from config.fields import Leaf, Spot, leaves
@@ -34,13 +34,14 @@ def example_text() -> str:
     """The example file: every line commented out by one # in front."""
     lines = [*_comment(_INTRODUCTION), ""]
     for name, field in Settings.model_fields.items():
-        group = Spot.of_field(field).model
+        spot = Spot.of_field(field)
+        group = spot.model or spot.account
         if group:
-            lines += [*_comment(group.__doc__ or ""), f"{name}:"]
+            lines += [*_comment(group.__doc__ or ""), *_comment(_several(spot)), f"{name}:"]
             for leaf in leaves(group, (name,)):
                 lines += [f"  {line}" for line in _entry(leaf)]
         else:
-            lines += _entry(Leaf((name,), field, Spot.of_field(field)))
+            lines += _entry(Leaf((name,), field, spot))
         lines.append("")
     return "".join(f"#{line}\n" if line else "\n" for line in lines).rstrip("\n") + "\n"
 
@@ -90,6 +91,12 @@ def _entry(leaf: Leaf) -> Iterator[str]:
     yield f"{leaf.path[-1]}: {default}" if default != "unset" else f"{leaf.path[-1]}:"
 
 
+def _several(spot: Spot) -> str:
+    return (
+        "One account; for several write a list: each entry begins with -." if spot.account else ""
+    )
+
+
 def _entry_leaves(spot: Spot) -> list[Leaf]:
     model: type[BaseModel] | None = spot.item.model if spot.item else None
     return list(leaves(model)) if model else []
@@ -101,9 +108,9 @@ def _should(leaf: Leaf) -> str:
 
 
 def _default(field: FieldInfo) -> str:
-    if field.default is None:
+    if field.default is None or field.is_required() or field.default == "":
         return "unset"
-    if isinstance(field.default, str | Path):
+    if isinstance(field.default, str | Path | AnyHttpUrl):
         return str(field.default)
     return json.dumps(field.default)
 

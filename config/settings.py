@@ -9,14 +9,22 @@ To build a section by hand is to take its defaults: nothing here reads the envir
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AnyHttpUrl, Field, SecretStr, field_validator
+from pydantic import (
+    AfterValidator,
+    AnyHttpUrl,
+    Field,
+    SecretStr,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
-from config.fields import Should, Values
+from config.fields import Accounts, Should, Values
 
 _REDIS_SCHEMES = {"redis", "rediss", "redis+cluster"}
 _REDIS_ADDRESS = "a redis://, rediss://, redis+cluster:// or unix:// address"
@@ -36,6 +44,11 @@ def _check_redis_address(value: SecretStr) -> SecretStr:
     return value
 
 
+AccountName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9_-]{1,40}$"),
+    Should("a short name of small letters, digits, - and _"),
+]
 RedisAddress = Annotated[SecretStr, AfterValidator(_check_redis_address), Should(_REDIS_ADDRESS)]
 
 
@@ -204,6 +217,87 @@ class WebSettings(Section):
     )
 
 
+class AccountSettings(Section):
+    """What accounts of all platforms have in common."""
+
+    name: AccountName = Field(
+        default="main",
+        description="Name of the account in logs, routing and addresses; keep it once it is used.",
+    )
+    persona: str = Field(
+        default="",
+        description="Persona (name of its file) that answers here; "
+        "unset: whichever persona claims the channel.",
+    )
+
+
+class TelegramSettings(AccountSettings):
+    """Telegram bots; on with a token."""
+
+    token: SecretStr = Field(description="The bot's token from @BotFather.", min_length=8)
+    api_base: AnyHttpUrl = Field(
+        default=AnyHttpUrl("https://api.telegram.org"),
+        description="Bot API server, without the token; a local or mirrored one if needed.",
+    )
+    file_base: AnyHttpUrl | None = Field(
+        default=None, description="Where files are downloaded; unset: /file/bot of the API server."
+    )
+    mode: Literal["polling", "webhook"] = Field(
+        default="polling",
+        description="polling needs no public address; webhook is called by Telegram.",
+    )
+    public_url: AnyHttpUrl | None = Field(
+        default=None,
+        description="Public https address of this XiaoQ, without a path; webhook mode needs it.",
+    )
+    secret_token: SecretStr | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_-]{1,256}$",
+        description="Telegram sends it with every callback; unset derives one from the token.",
+    )
+
+    @model_validator(mode="after")
+    def _be_reachable(self) -> "TelegramSettings":
+        if self.mode == "webhook" and self.public_url is None:
+            raise ValueError(
+                "has mode webhook without public_url; should have the public https address"
+            )
+        return self
+
+
+class SlackSettings(AccountSettings):
+    """Slack apps; on with a bot token."""
+
+    bot_token: SecretStr = Field(description="Bot token, xoxb-...", min_length=5)
+    app_token: SecretStr | None = Field(
+        default=None,
+        min_length=5,
+        description="App-level token, xapp-...; set: Socket Mode, unset: events at /slack/events.",
+    )
+    signing_secret: SecretStr | None = Field(
+        default=None, min_length=1, description="Signing secret; needed without an app token."
+    )
+    api_base: AnyHttpUrl = Field(
+        default=AnyHttpUrl("https://slack.com/api/"), description="Web API of Slack."
+    )
+    connections: int = Field(
+        default=2, ge=1, le=10, description="Socket Mode connections of one process."
+    )
+    admins: tuple[str, ...] = Field(
+        default=(),
+        description="Member ids (U...) that see queue and hand-offs in the app's home.",
+    )
+
+    @model_validator(mode="after")
+    def _be_callable(self) -> "SlackSettings":
+        if self.app_token is None and self.signing_secret is None:
+            raise ValueError(
+                "has neither app_token nor signing_secret; should have app_token for Socket Mode "
+                "or signing_secret for events at /slack/events"
+            )
+        return self
+
+
 class LogSettings(Section):
     """Logs on standard error."""
 
@@ -238,7 +332,30 @@ class Settings(Section):
     limits: LimitSettings = LimitSettings()
     api: ApiSettings = ApiSettings()
     web: WebSettings = WebSettings()
+    telegram: Annotated[
+        tuple[TelegramSettings, ...], Accounts(), Should("an account, or a list of accounts")
+    ] = Field(default=(), description="Telegram bots; on with a token.")
+    slack: Annotated[
+        tuple[SlackSettings, ...], Accounts(), Should("an account, or a list of accounts")
+    ] = Field(default=(), description="Slack apps; on with a bot token.")
     log: LogSettings = LogSettings()
+
+    @field_validator("telegram", "slack", mode="before")
+    @classmethod
+    def _take_one_account(cls, given: object) -> object:
+        return [given] if isinstance(given, Mapping) else given
+
+    @field_validator("telegram", "slack")
+    @classmethod
+    def _tell_accounts_apart(
+        cls, accounts: tuple[AccountSettings, ...]
+    ) -> tuple[AccountSettings, ...]:
+        twice = _twice(account.name for account in accounts)
+        if twice:
+            raise ValueError(
+                f'two accounts are named "{twice[0]}"; every account should have a name of its own'
+            )
+        return accounts
 
 
 def _twice(values: Iterable[str]) -> list[str]:

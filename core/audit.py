@@ -7,7 +7,7 @@ that there is exactly one record per turn whatever crashed in between.
 
 import time
 
-from core.redis import Effect, partition_of
+from core.redis import Effect, Partition, partition_of
 from core.replies import Reply
 from core.turn import Turn
 
@@ -24,9 +24,7 @@ class Audit:
     def record(self, turn: Turn, reply: Reply) -> Effect:
         """The effect that writes one record."""
         address = turn.address
-        key = partition_of(address.key, self._partitions).key("audit")
         fields = {
-            "at": f"{time.time():.3f}",
             "channel": address.channel,
             "account": address.account,
             "conversation": address.key,
@@ -40,5 +38,12 @@ class Audit:
             "prompt_tokens": str(reply.usage.prompt_tokens),
             "completion_tokens": str(reply.usage.completion_tokens),
         }
-        pairs = [part for pair in fields.items() for part in pair]
-        return ("XADD", key, "MAXLEN", "~", str(RECORDS), "*", *pairs)
+        if source := next((m.source for m in turn.messages if m.source), ""):
+            fields["source"] = source
+        return audit_record(partition_of(address.key, self._partitions), fields)
+
+
+def audit_record(partition: Partition, fields: dict[str, str]) -> Effect:
+    """The effect that writes one record, with the time before the fields."""
+    pairs = [part for pair in {"at": f"{time.time():.3f}", **fields}.items() for part in pair]
+    return ("XADD", partition.key("audit"), "MAXLEN", "~", str(RECORDS), "*", *pairs)

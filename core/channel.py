@@ -3,9 +3,11 @@
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Protocol
 
+from core.enclosures import Enclosures
 from core.messages import Address
 from core.redis import Effect
 from core.replies import ReplyEvent
+from core.turn import Turn
 
 
 class Delivery(Protocol):
@@ -44,15 +46,14 @@ class Delivery(Protocol):
 
 
 class Channel(Protocol):
-    """One platform."""
+    """The sending half of a platform."""
 
-    @property
-    def name(self) -> str:
-        """The channel part of its addresses."""
+    async def enclosures(self, turn: Turn) -> Enclosures:
+        """Fetch what came with a turn; what cannot be had counts as unread. Bounded in time."""
         ...
 
     async def reply(
-        self, to: Address, events: AsyncGenerator[ReplyEvent, None], delivery: Delivery
+        self, turn: Turn, events: AsyncGenerator[ReplyEvent, None], delivery: Delivery
     ) -> None:
         """Bring an answer to the customer.
 
@@ -60,3 +61,22 @@ class Channel(Protocol):
         they may be that Done alone. Raises UndeliverableError when the platform will never take it.
         """
         ...
+
+
+class Channels:
+    """Who answers where."""
+
+    def __init__(self) -> None:
+        self._channels: dict[tuple[str, str], Channel] = {}
+
+    def add(self, channel: Channel, platform: str, account: str = "") -> None:
+        """Name the channel of a platform's account, or of all accounts that have none."""
+        self._channels[platform, account] = channel
+
+    def of(self, address: Address) -> Channel:
+        """The channel of an address; raises LookupError where none is set up any more."""
+        platform, account = address.channel, address.account
+        channel = self._channels.get((platform, account)) or self._channels.get((platform, ""))
+        if channel is None:
+            raise LookupError(f"no channel is set up for {platform}:{account}")
+        return channel

@@ -19,7 +19,7 @@ from redis.exceptions import ResponseError
 
 from config.settings import InboxSettings
 from core.errors import LeaseLostError, StoreUnavailableError
-from core.lua import ACCEPT, BEGIN, COMMIT, FINISH, RELEASE, RENEW, RETURN
+from core.lua import ACCEPT, AMEND, BEGIN, COMMIT, FINISH, RELEASE, RENEW, RETURN
 from core.messages import Message
 from core.redis import BLOCK_MS, UNAVAILABLE, Effect, Partition, Script, Store, partition_of
 from core.replies import Reply
@@ -36,6 +36,16 @@ class Receipt(StrEnum):
     DUPLICATE = "duplicate"
     LANE_FULL = "lane_full"
     BACKLOG_FULL = "backlog_full"
+
+
+class Amendment(StrEnum):
+    """What became of a message that its sender edited or deleted."""
+
+    AMENDED = "amended"
+    IN_WORK = "in_work"
+    """Its answer is being thought of; an edited text can be accepted as a new message."""
+    ANSWERED = "answered"
+    """Its answer stands, or nothing is known of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +82,7 @@ class Inbox:
         self._settings = settings
         self.partitions = tuple(Partition(number) for number in range(partitions))
         self._accept = Script(store, ACCEPT)
+        self._amend = Script(store, AMEND)
         self._begin = Script(store, BEGIN)
         self._commit = Script(store, COMMIT)
         self._finish = Script(store, FINISH)
@@ -119,6 +130,20 @@ class Inbox:
         ]
         try:
             return Receipt(await self._accept(keys, args, effects))
+        except UNAVAILABLE as error:
+            raise StoreUnavailableError from error
+
+    async def amend(self, message: Message) -> Amendment:
+        """Put an edited message in the place of the waiting one with its id.
+
+        A deleted message is one without text and attachments: it is passed over in silence. Raises
+        StoreUnavailableError.
+        """
+        conversation = message.address.key
+        partition = self.partition(conversation)
+        keys = [partition.key("lane", conversation), partition.key("work", conversation)]
+        try:
+            return Amendment(await self._amend(keys, [message.id, message.to_json()]))
         except UNAVAILABLE as error:
             raise StoreUnavailableError from error
 

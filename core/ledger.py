@@ -67,7 +67,8 @@ class Ledger:
         address = request.turn.address
         voice = request.voice or self._personas.route(address)
         idle_hours = voice.persona.card.memory.idle_hours
-        question = voice.matcher.filter(request.turn.text).text
+        files = [f"[{file.name or file.kind}]" for file in request.turn.attachments]
+        question = voice.matcher.filter("\n".join([request.turn.text, *files]).strip()).text
         exchange = Exchange(
             question=question,
             answer=reply.text,

@@ -27,9 +27,23 @@ if #messages == 0 then
   return false
 end
 local attempt = redis.call('HINCRBY', KEYS[3], 'attempt', 1)
-redis.call('HSET', KEYS[3], 'fence', ARGV[3] .. '/' .. attempt)
+redis.call('HSET', KEYS[3], 'fence', ARGV[3] .. '/' .. attempt, 'taken', #messages)
 redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[3], 'JUSTID')
 return {messages, redis.call('HGETALL', KEYS[3])}
+"""
+
+# What a worker has taken in hand stays as it was taken; a stored reply counts as its answer.
+AMEND = """
+local work = redis.call('HMGET', KEYS[2], 'fence', 'taken', 'reply', 'count')
+for i, raw in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
+  if cjson.decode(raw)['id'] == ARGV[1] then
+    if work[3] and i <= tonumber(work[4]) then return 'answered' end
+    if work[1] and i <= tonumber(work[2]) then return 'in_work' end
+    redis.call('LSET', KEYS[1], i - 1, ARGV[2])
+    return 'amended'
+  end
+end
+return 'answered'
 """
 
 COMMIT = """
@@ -53,7 +67,7 @@ return 1
 RELEASE = """
 if redis.call('HGET', KEYS[3], 'fence') ~= ARGV[3] then return 0 end
 if ARGV[5] == '1' then redis.call('HINCRBY', KEYS[3], 'attempt', -1) end
-redis.call('HDEL', KEYS[3], 'fence')
+redis.call('HDEL', KEYS[3], 'fence', 'taken')
 redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
 redis.call('XDEL', KEYS[1], ARGV[2])
 redis.call('XADD', KEYS[1], '*', 'lane', ARGV[4])

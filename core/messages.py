@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from pydantic_core import to_json
@@ -26,6 +26,20 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that came with a message; its content stays on the platform until it is needed."""
+
+    id: str
+    """What the platform knows the file by."""
+    kind: str
+    """photo, voice, video, document or other."""
+    name: str = ""
+    mime: str = ""
+    size: int = 0
+    """Bytes as the platform says; 0 if it does not."""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One message of a customer. `id` is the platform's own and unique per channel and account."""
 
@@ -34,6 +48,13 @@ class Message:
     text: str
     received_at: float
     """Unix time in seconds."""
+    language: str = ""
+    """Language of the customer's client, such as en or zh-hans; a hint for fixed sentences."""
+    source: str = ""
+    """Where the customer came from, such as the payload of a deep link."""
+    attachments: tuple[Attachment, ...] = ()
+    envelope: dict[str, str] = field(default_factory=dict)
+    """What its channel needs for the reply; nobody else looks inside."""
 
     @property
     def digest(self) -> str:
@@ -49,4 +70,6 @@ class Message:
     def from_json(cls, raw: str | bytes) -> "Message":
         """Read back what `to_json` wrote."""
         fields = json.loads(raw)
-        return cls(**{**fields, "address": Address(**fields["address"])})
+        fields["address"] = Address(**fields["address"])
+        fields["attachments"] = tuple(Attachment(**file) for file in fields["attachments"])
+        return cls(**fields)

@@ -28,6 +28,15 @@ class Metrics:
             ["channel", "outcome", "origin"],
             registry=registry,
         )
+        self.feedback = Counter(
+            "xiaoq_feedback", "Thumbs under answers", ["channel", "vote"], registry=registry
+        )
+        self.channel_failures = Counter(
+            "xiaoq_channel_failures",
+            "Times a channel fell",
+            ["channel", "account"],
+            registry=registry,
+        )
         self.first_text = Histogram(
             "xiaoq_first_text_seconds",
             "Accept to first text",

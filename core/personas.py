@@ -5,6 +5,7 @@ wrong persona file leaves that persona's last good version in force, wrong word 
 good ones.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from config.errors import ConfigError, PersonaError
+from config.fields import listed
 from config.persona import SENTENCES, Persona, check_personas, route, scan_personas
 from core.messages import Address
 from core.moderation.words import WordLists, load_word_lists
@@ -37,9 +39,13 @@ class _Cast:
 class Personas:
     """The current cast; `load` is strict, `reload` keeps what was good."""
 
-    def __init__(self, folder: Path, words_dir: Path) -> None:
+    def __init__(
+        self, folder: Path, words_dir: Path, assigned: Mapping[tuple[str, str], str] | None = None
+    ) -> None:
+        """`assigned` names the persona's id of accounts (channel, account) whose settings do."""
         self._folder = folder
         self._words_dir = words_dir
+        self._assigned = assigned or {}
         self._cast: _Cast | None = None
 
     @property
@@ -92,6 +98,9 @@ class Personas:
     def route(self, address: Address) -> Voice:
         """The persona for a channel's account."""
         cast = self._now
+        assigned = self._assigned.get((address.channel, address.account))
+        if assigned:
+            return cast.voices[assigned]
         persona = route(cast.personas, address.channel, address.account)
         if persona is None:
             raise ConfigError("no persona answers everywhere")  # `_conflicts` sees to it
@@ -106,6 +115,12 @@ class Personas:
 
     def _conflicts(self, personas: dict[str, Persona]) -> list[str]:
         problems = check_personas(personas)
+        problems += [
+            f'{channel} account {account}: persona holds "{identity}", should be one of '
+            f"{listed(sorted(personas))}"
+            for (channel, account), identity in self._assigned.items()
+            if identity not in personas
+        ]
         if route(personas, "", "") is None:
             problems.append(
                 f'{self._folder}: one persona should have channels: ["*"]; it answers wherever no '

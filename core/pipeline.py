@@ -86,26 +86,27 @@ class Pipeline:
         """Answer a turn: deltas and retractions, then exactly one Done."""
         turn = request.turn
         scene = self._scene(request)
-        if turn.command is Command.FRESH:
-            yield Done(replace(scene.sentence("fresh", Outcome.ANSWERED), fresh=True))
-            return
-        if turn.command is Command.PERSON:
-            yield Done(self._hand_over(scene))
+        if turn.command:
+            yield Done(self._obey(turn.command, scene))
             return
         if request.background.is_too_fast:
             yield Done(scene.sentence("busy", Outcome.REFUSED))
             return
         inbound = scene.voice.matcher.filter(turn.text)
         hits = self._count("in", inbound.hits)
-        if inbound.refused:
+        if inbound.refused or self._holds_refused(request, scene):
             yield Done(replace(scene.sentence("refusal", Outcome.REFUSED), hits=hits))
             return
+        note = self._note_on_files(request, scene)
+        if note and not turn.text:
+            yield Done(scene.reply(note, Outcome.ANSWERED))
+            return
         scene = replace(scene, question=inbound.text)
-        matches = self._find(scene)
-        async with aclosing(self._speak(request, scene, matches)) as events:
+        async with aclosing(self._speak(request, scene, self._find(scene))) as events:
             async for event in events:
                 if isinstance(event, Done):
-                    yield Done(replace(event.reply, hits=hits + event.reply.hits))
+                    text = "\n\n".join(filter(None, [event.reply.text, note]))
+                    yield Done(replace(event.reply, text=text, hits=hits + event.reply.hits))
                 else:
                     yield event
 
@@ -120,8 +121,40 @@ class Pipeline:
         voice = request.voice or self._personas.route(turn.address)
         language = voice.persona.card.language.reply
         if language == "customer":
-            language = detect_language(turn.text, voice.persona.languages, history.language)
+            hint = history.language or _known(turn.messages[-1].language, voice.persona.languages)
+            language = detect_language(turn.text, voice.persona.languages, hint)
         return Scene(voice, history, language, turn.text)
+
+    def _obey(self, command: Command, scene: Scene) -> Reply:
+        persona = scene.voice.persona
+        match command:
+            case Command.FRESH:
+                return replace(scene.sentence("fresh", Outcome.ANSWERED), fresh=True)
+            case Command.PERSON:
+                return self._hand_over(scene)
+            case Command.GREET:
+                return scene.reply(persona.greeting(scene.language), Outcome.ANSWERED)
+            case Command.HELP:
+                lines = [f"- {question}" for question in persona.suggestions(scene.language)]
+                text = "\n\n".join(
+                    filter(None, [persona.sentence("help", scene.language), "\n".join(lines)])
+                )
+                return scene.reply(text, Outcome.ANSWERED)
+
+    def _holds_refused(self, request: Request, scene: Scene) -> bool:
+        """Whether a document that came along holds what is refused."""
+        filtered = [
+            scene.voice.matcher.filter(document.text) for document in request.enclosures.documents
+        ]
+        for found in filtered:
+            self._count("in", found.hits)
+        return any(found.refused for found in filtered)
+
+    def _note_on_files(self, request: Request, scene: Scene) -> str:
+        """The sentence on files that nobody here can read; without a model that is all of them."""
+        enclosures = request.enclosures
+        unread = enclosures.unread or (enclosures.documents and not self._model.configured)
+        return scene.voice.persona.sentence("unreadable", scene.language) if unread else ""
 
     def _hand_over(self, scene: Scene) -> Reply:
         hours = scene.voice.persona.card.hours
@@ -196,7 +229,13 @@ class Pipeline:
             scene.voice,
             scene.history,
             passages,
-            Question(scene.question, scene.language, request.instructions),
+            Question(
+                scene.question,
+                scene.language,
+                request.instructions,
+                request.enclosures.documents,
+                request.enclosures.person,
+            ),
             self._context_tokens,
         )
         most = sampling.max_tokens
@@ -229,6 +268,12 @@ class Pipeline:
         for hit in hits:
             self._metrics.moderation.labels(direction, hit.category, hit.action).inc()
         return tuple(sorted({f"{direction}:{hit.category}" for hit in hits}))
+
+
+def _known(language: str, languages: Sequence[str]) -> str | None:
+    """The persona's language that a client's language (such as zh-hans or en-GB) comes nearest."""
+    primary = language.lower().partition("-")[0]
+    return next((code for code in languages if code.partition("-")[0] == primary), None)
 
 
 def _sources(matches: Sequence[Match]) -> tuple[Source, ...]:

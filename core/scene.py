@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from core.enclosures import NOTHING, Enclosures
 from core.memory import History
 from core.replies import Origin, Outcome, Reply
 from core.turn import Turn
@@ -23,6 +24,7 @@ class Request:
 
     turn: Turn
     background: Background
+    enclosures: Enclosures = NOTHING
     voice: Voice | None = None
     """None routes by the turn's address."""
     remembers: bool = True

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from core.messages import Address, Message
+from core.messages import Address, Attachment, Message
 
 
 class Command(Enum):
@@ -13,8 +13,12 @@ class Command(Enum):
 
     FRESH = "fresh"
     PERSON = "person"
+    GREET = "greet"
+    HELP = "help"
 
 
+GREET = re.compile(r"/start(@\w+)?", re.IGNORECASE)
+HELP = re.compile(r"/help(@\w+)?|帮助|help", re.IGNORECASE)
 FRESH = re.compile(r"/new(@\w+)?|新对话|新会话|重新开始|new (chat|conversation)", re.IGNORECASE)
 PERSON = re.compile(
     r"/human(@\w+)?|"
@@ -24,6 +28,12 @@ PERSON = re.compile(
     r"(human|person|agent|human agent|representative|operator)( please)?",
     re.IGNORECASE,
 )
+SAID = {
+    Command.FRESH: FRESH,
+    Command.PERSON: PERSON,
+    Command.GREET: GREET,
+    Command.HELP: HELP,
+}
 EDGE = " \t\r\n。.!！?？,，~～"
 
 
@@ -32,11 +42,7 @@ def command_of(text: str) -> Command | None:
     bare = text.strip(EDGE)
     if len(bare) > 60:
         return None
-    if FRESH.fullmatch(bare):
-        return Command.FRESH
-    if PERSON.fullmatch(bare):
-        return Command.PERSON
-    return None
+    return next((command for command, said in SAID.items() if said.fullmatch(bare)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,17 @@ class Turn:
     @property
     def text(self) -> str:
         """All messages as one question."""
-        return "\n".join(message.text for message in self.messages)
+        return "\n".join(message.text for message in self.messages if message.text)
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether the sender deleted all of it before it was answered."""
+        return not self.text and not self.attachments
+
+    @property
+    def attachments(self) -> tuple[Attachment, ...]:
+        """The files of all its messages."""
+        return tuple(file for message in self.messages for file in message.attachments)
 
 
 def first_turn(waiting: Sequence[Message]) -> Turn:

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -16,7 +17,7 @@ from redis.exceptions import RedisError
 
 from config.settings import InboxSettings
 from core.answer import Answer
-from core.channel import Channel
+from core.channel import Channels
 from core.errors import LeaseLostError, StoreUnavailableError, UndeliverableError, trace
 from core.inbox import Entry, Inbox, Lease
 from core.ledger import Ledger
@@ -73,7 +74,7 @@ class Worker:
         inbox: Inbox,
         pipeline: Pipeline,
         ledger: Ledger,
-        channels: dict[str, Channel],
+        channels: Channels,
         settings: InboxSettings,
         metrics: Metrics,
     ) -> None:
@@ -254,15 +255,19 @@ class Worker:
 
     async def _attempt(self, lease: Lease, background: Background) -> None:
         turn = first_turn(lease.messages[: lease.count or None])
+        if turn.is_withdrawn:
+            await self._inbox.finish(lease, len(turn.messages))
+            return
         request = Request(turn, background)
         if lease.attempt > self._settings.attempts:
             await self._give_up(lease, request)
             return
+        channel = self._channels.of(turn.address)
+        request = replace(request, enclosures=await channel.enclosures(turn))
         answer = Answer(self._inbox, lease, self._pipeline, request, self._metrics)
-        channel = self._channels[turn.address.channel]
         try:
             async with aclosing(answer.events()) as events:
-                await channel.reply(turn.address, events, LeaseDelivery(self._inbox, lease))
+                await channel.reply(turn, events, LeaseDelivery(self._inbox, lease))
         except UndeliverableError as error:
             log.warning("reply undeliverable", message=turn.messages[0].digest, reason=str(error))
             answer.reply = answer.reply or self._pipeline.apology(turn)
@@ -279,8 +284,8 @@ class Worker:
         log.error("message given up", message=turn.messages[0].digest, attempts=lease.attempt - 1)
         try:
             async with asyncio.timeout(APOLOGY_SECONDS), aclosing(_only(reply)) as events:
-                channel = self._channels[turn.address.channel]
-                await channel.reply(turn.address, events, LeaseDelivery(self._inbox, lease))
+                channel = self._channels.of(turn.address)
+                await channel.reply(turn, events, LeaseDelivery(self._inbox, lease))
         except (LeaseLostError, *STORE_GONE):
             raise
         except Exception as error:  # noqa: BLE001 - what poisoned the answer may poison the apology

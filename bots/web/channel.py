@@ -10,7 +10,6 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from bots.web.events import (
-    CHANNEL,
     delta_event,
     done_event,
     emit,
@@ -21,10 +20,12 @@ from bots.web.events import (
 )
 from config.settings import WebSettings
 from core.channel import Delivery
+from core.enclosures import NOTHING, Enclosures
 from core.inbox import Inbox
 from core.messages import Address
 from core.replies import Delta, Done, Reply, ReplyEvent, Retract
 from core.tasks import beside
+from core.turn import Turn
 
 FOLD_SECONDS = 0.025
 
@@ -32,17 +33,19 @@ FOLD_SECONDS = 0.025
 class WebChannel:
     """Brings replies to pages."""
 
-    name = CHANNEL
-
     def __init__(self, inbox: Inbox, settings: WebSettings) -> None:
         self._inbox = inbox
         self._history_hours = settings.history_hours
 
+    async def enclosures(self, _: Turn) -> Enclosures:
+        """The page sends words alone."""
+        return NOTHING
+
     async def reply(
-        self, to: Address, events: AsyncGenerator[ReplyEvent, None], delivery: Delivery
+        self, turn: Turn, events: AsyncGenerator[ReplyEvent, None], delivery: Delivery
     ) -> None:
         """Stream an answer; a second attempt begins the same reply again."""
-        pen = _Pen(self._inbox, to, delivery, self._history_hours)
+        pen = _Pen(self._inbox, turn.address, delivery, self._history_hours)
         async with beside(pen.fold()) as folding:
             async for event in events:
                 if isinstance(event, Done):

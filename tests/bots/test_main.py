@@ -53,6 +53,8 @@ async def test_the_first_screen_says_where_it_is_and_what_would_switch_the_rest_
     assert ["●", "Redis", "embedded,", "data", "in", "state/redis"] in lines
     assert [line[-2:] for line in lines if line[:1] == ["○"] and "→" in line[-2:]] == [
         ["→", "XIAOQ_INFERENCE__ENDPOINTS"],
+        ["→", "XIAOQ_TELEGRAM__TOKEN"],
+        ["→", "XIAOQ_SLACK__BOT_TOKEN"],
         ["→", "XIAOQ_API__KEYS"],
     ]
 

@@ -1,13 +1,14 @@
 """The screen that a start ends in."""
 
 import unicodedata
+from dataclasses import replace
 
 import pytest
 from company import found_company, running, settings_for, write_persona
 
 from bots.house import Role
 from bots.screen import address_of, redis_place, welcome
-from config.settings import HttpSettings, RedisSettings
+from config.settings import HttpSettings, RedisSettings, SlackSettings, TelegramSettings
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ async def test_settings_to_make_stand_under_each_other(company, redis_url, store
         sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in line.partition("→")[0])
         for line in hints
     }
-    assert len(hints) == 2
+    assert len(hints) == 4
     assert len(columns) == 1
 
 
@@ -56,9 +57,20 @@ async def test_what_is_on_is_not_called_off_and_no_secret_is_shown(company, redi
             "endpoints": [{"url": "http://a/v1", "model": "m", "api_key": "secret"}] * 2,
         },
     )
+    accounts = settings.model_copy(
+        update={
+            "telegram": (
+                TelegramSettings(token="1:secret-one"),
+                TelegramSettings(name="repairs", token="2:secret-two"),
+            ),
+            "slack": (SlackSettings(bot_token="xoxb-secret", app_token="xapp-secret"),),
+        }
+    )
     async with running(settings) as house:
-        screen = welcome(house)
+        screen = welcome(replace(house, settings=accounts))
     assert row(screen, "Model") == ["●", "Model", "2", "endpoints"]
+    assert row(screen, "Telegram") == ["●", "Telegram", "main,", "repairs"]
+    assert row(screen, "Slack") == ["●", "Slack", "main"]
     assert row(screen, "API") == ["●", "API", "/v1,", "1", "key"]
     for never in ("○", "→", "XIAOQ_", "secret"):
         assert never not in screen

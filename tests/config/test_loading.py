@@ -21,7 +21,7 @@ def test_every_setting_can_come_from_its_variable(load):
     values = {
         variable(leaf.path): json.dumps([]) if leaf.field.default == () else str(leaf.field.default)
         for leaf in leaves(Settings)
-        if leaf.field.default is not None
+        if leaf.field.default is not None and not leaf.field.is_required()
     }
     assert len(values) > 25
     assert load(**values) == Settings()
@@ -86,3 +86,38 @@ def test_files_of_others_among_the_secrets_are_left_alone(load, secrets):
 def test_a_group_whose_lines_are_all_comments_is_no_mistake(load):
     assert load("http:\n  # port: 1\nlog:\n  level: debug\n").http.port == 8080
     assert load("http:\n  # port: 1\n", XIAOQ_HTTP__PORT="82").http.port == 82
+
+
+TOKEN = "123456:a-token"
+
+
+def test_variables_describe_one_account_of_a_platform(load):
+    settings = load(XIAOQ_TELEGRAM__TOKEN=TOKEN, XIAOQ_TELEGRAM__PERSONA="repairs")
+    (account,) = settings.telegram
+    assert (account.name, account.persona, account.mode) == ("main", "repairs", "polling")
+    assert account.token.get_secret_value() == TOKEN
+    assert settings.slack == ()
+
+
+def test_a_platform_is_off_without_its_secret(load):
+    assert load(XIAOQ_TELEGRAM__MODE="webhook", XIAOQ_SLACK__APP_TOKEN="xapp-1") == Settings()
+
+
+def test_a_file_can_list_several_accounts_and_variables_go_over_the_first(load):
+    settings = load(
+        "telegram:\n"
+        '  - {token: "111:first"}\n'
+        '  - {name: repairs, token: "222:second", persona: repairs}\n',
+        XIAOQ_TELEGRAM__TOKEN=TOKEN,
+    )
+    assert [(one.name, one.token.get_secret_value()) for one in settings.telegram] == [
+        ("main", TOKEN),
+        ("repairs", "222:second"),
+    ]
+
+
+def test_an_account_may_come_from_a_file_and_its_secret_from_another_source(load, secrets):
+    (secrets / "XIAOQ_TELEGRAM__TOKEN").write_text(TOKEN)
+    (account,) = load("telegram: {name: shop}").telegram
+    assert account.name == "shop"
+    assert account.token.get_secret_value() == TOKEN

@@ -276,3 +276,37 @@ def test_a_value_that_is_no_text_can_still_be_printed(complaints):
 def test_a_long_value_is_cut(complaints):
     (line,) = complaints(XIAOQ_HTTP__PORT="9" * 5000)
     assert len(line) < 160
+
+
+def test_an_account_that_is_not_whole_is_a_mistake_of_all_sources_together(complaints):
+    (line,) = complaints("", XIAOQ_TELEGRAM__TOKEN="123:token-here", XIAOQ_TELEGRAM__MODE="webhook")
+    assert line.startswith("XIAOQ_TELEGRAM: has mode webhook without public_url; should have")
+
+
+def test_slack_without_a_way_to_hear_is_a_mistake(complaints):
+    (line,) = complaints("slack: {bot_token: xoxb-1}")
+    assert line.startswith("XIAOQ_SLACK: has neither app_token nor signing_secret")
+
+
+def test_mistakes_in_accounts_name_account_file_and_line_and_never_a_token(complaints):
+    found = complaints(
+        "telegram:\n"
+        '  - {token: "111:secret", mode: poling}\n'
+        "  - {name: Büro, token: short}\n"
+        "  - {token: 111111111}\n"
+    )
+    assert [line.partition(": ")[2] for line in found] == [
+        'telegram, entry 1, mode: holds "poling", should be one of polling or webhook',
+        'telegram, entry 2, name: holds "Büro", should be a short name of small letters, digits, '
+        "- and _",
+        "telegram, entry 2, token: holds a value that is not shown, should be text of at least 8 "
+        "characters",
+        "telegram, entry 3, token: holds a value that is not shown, should be text of at least 8 "
+        "characters",
+    ]
+    assert [line.rpartition(":")[0].rpartition(".yaml:")[2][:1] for line in found] == list("2334")
+
+
+def test_two_accounts_of_one_name_are_a_mistake(complaints):
+    (line,) = complaints('telegram: [{token: "11111111"}, {token: "22222222"}]')
+    assert 'two accounts are named "main"' in line

@@ -7,8 +7,10 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 import pytest
 
 from config.settings import InboxSettings
+from core.channel import Channels
+from core.enclosures import NOTHING
 from core.errors import UndeliverableError
-from core.inbox import Inbox
+from core.inbox import Amendment, Inbox
 from core.memory import History
 from core.messages import Address, Message
 from core.metrics import Metrics
@@ -67,13 +69,14 @@ class Ledger:
 class PartsChannel:
     """Sends a reply word by word; `script` steps in before each part."""
 
-    name = "parts"
-
     def __init__(self) -> None:
         self.sent: list[str] = []
         self.script: list[Callable] = []
 
-    async def reply(self, to, events, delivery):
+    async def enclosures(self, turn):
+        return NOTHING
+
+    async def reply(self, turn, events, delivery):
         async for event in events:
             if not isinstance(event, Done):
                 continue
@@ -119,12 +122,14 @@ class Desk:
     @asynccontextmanager
     async def worker(self, name: str = "w1"):
         stop = asyncio.Event()
+        channels = Channels()
+        channels.add(self.channel, "parts")
         worker = Worker(
             name=name,
             inbox=self.inbox,
             pipeline=self.pipeline,
             ledger=self.ledger,
-            channels={"parts": self.channel},
+            channels=channels,
             settings=SETTINGS,
             metrics=Metrics(),
         )
@@ -343,3 +348,55 @@ async def test_a_record_that_cannot_be_read_does_not_end_the_other_conversations
             while "hello" not in desk.channel.sent:
                 await asyncio.sleep(0.01)
     assert desk.channel.sent == ["re:", "hello", "#1"]
+
+
+async def test_an_edited_message_is_answered_as_edited_and_a_deleted_one_not_at_all(desk):
+    await desk.say("first", "second")
+    address = Address("parts", "main", "ann", "ann")
+    edited = Message("ann-first", address, "better", 0.0)
+    assert await desk.inbox.amend(edited) is Amendment.AMENDED
+    assert await desk.inbox.amend(Message("ann-second", address, "", 0.0)) is Amendment.AMENDED
+    async with desk.worker():
+        await desk.until_done()
+    assert desk.pipeline.asked == ["better"]
+    assert await desk.inbox.amend(edited) is Amendment.ANSWERED
+
+
+async def test_what_is_deleted_whole_ends_without_a_word(desk):
+    await desk.say("oops")
+    await desk.inbox.amend(Message("ann-oops", Address("parts", "main", "ann", "ann"), "", 0.0))
+    async with desk.worker():
+        await desk.until_done()
+    assert desk.channel.sent == []
+    assert await desk.ledger_rows() == []
+
+
+async def test_a_message_in_work_is_not_amended_but_what_came_after_it_is(desk):
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait():
+        begun.set()
+        await go_on.wait()
+
+    desk.pipeline.script = [wait]
+    await desk.say("first")
+    address = Address("parts", "main", "ann", "ann")
+    async with desk.worker():
+        await begun.wait()
+        await desk.say("second")
+        first, second = (
+            Message(f"ann-{name}", address, "new", 0.0) for name in ("first", "second")
+        )
+        assert await desk.inbox.amend(first) is Amendment.IN_WORK
+        assert await desk.inbox.amend(second) is Amendment.AMENDED
+        go_on.set()
+        await desk.until_done()
+    assert desk.pipeline.asked == ["first", "new"]
+
+
+async def test_messages_to_a_channel_that_is_gone_are_kept_as_dead_letters(desk):
+    address = Address("gone", "main", "ann", "ann")
+    await desk.inbox.accept(Message("1", address, "hello", 0.0))
+    async with desk.worker():
+        await desk.until_done()
+    assert await desk.inbox.dead_letters() == 1

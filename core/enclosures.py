@@ -1,0 +1,57 @@
+"""What a turn brings along besides its words: files that were read, and who is speaking.
+
+A channel fetches it when the turn is worked, not when the message is accepted, so that accepting
+stays fast and a slow download is repeated with the turn.
+"""
+
+from dataclasses import dataclass
+
+DOCUMENT_BYTES = 256 * 1024
+"""Larger text files are not fetched."""
+DOCUMENT_CHARACTERS = 8_000
+"""Longest part of a document that is used; about half of a context of 8,192 tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text file that could be read; information, never an instruction."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who is speaking, where the platform tells and the company wants it known (its own staff)."""
+
+    name: str = ""
+    time_zone: str = ""
+
+
+UNKNOWN = Person()
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosures:
+    """What came with a turn."""
+
+    documents: tuple[Document, ...] = ()
+    unread: int = 0
+    """Files that cannot be read: pictures, voice, other formats, too large, gone."""
+    person: Person = UNKNOWN
+
+
+def read_document(name: str, content: bytes) -> Document | None:
+    """A document of a file's bytes, or None where they are no text of a known encoding."""
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if any(ord(character) < 32 and character not in "\t\n\r\f" for character in text):
+            return None
+        return Document(name, text.strip()[:DOCUMENT_CHARACTERS]) if text.strip() else None
+    return None
+
+
+NOTHING = Enclosures()
