@@ -164,6 +164,7 @@ class WebRoutes:
     ) -> web.StreamResponse:
         key = stream_key(self._inbox.partition(conversation), conversation)
         response = web.StreamResponse(headers=EVENT_HEADERS)
+        news.clear()
         entries = await self._read(key, last)
         await response.prepare(request)
         await response.write(b"retry: 1000\n\n")
@@ -172,9 +173,9 @@ class WebRoutes:
                 lines = [f"id: {entry}\ndata: {fields['event']}\n\n" for entry, fields in entries]
                 await response.write("".join(lines).encode())
                 last = entries[-1][0]
-            else:
+            if len(entries) < EVENTS_AT_ONCE:
                 await self._wait(response, news)
-            news.clear()
+            news.clear()  # before the read: what comes after it is news
             try:
                 entries = await self._read(key, last)
             except StoreUnavailableError:

@@ -63,8 +63,8 @@ class QuestionIndex:
         passages: dict[int, float] = {}
         answers: dict[int, float] = {}
         leads: dict[int, int] = {}
-        for voter, votes in zip(voters.tolist(), (likeness[voters] ** POWER).tolist(), strict=True):
-            passage, answer = int(self.passages[voter]), int(self.answers[voter])
+        ballots = (self.passages[voters], self.answers[voters], likeness[voters] ** POWER)
+        for passage, answer, votes in zip(*(row.tolist() for row in ballots), strict=True):
             leads[passage] = answer
             passages[passage] = passages.get(passage, 0.0) + votes
             answers[answer] = answers.get(answer, 0.0) + votes
@@ -77,7 +77,7 @@ class QuestionIndex:
 
     def _likeness(self, tokens: dict[str, float]) -> Floats:
         mass = 0.0
-        holders, shared = [self.holders[:0]], [self.weights[:0]]
+        holders, shared = [self.holders[:0]], [0.0]
         for token, weight in tokens.items():
             number = self.vocabulary.get(token)
             if number is None:
@@ -88,8 +88,9 @@ class QuestionIndex:
             mass += known
             found = self.holders[self.starts[number] : self.starts[number + 1]]
             holders.append(found)
-            shared.append(np.full(len(found), known, np.float32))
-        common = np.bincount(np.concatenate(holders), np.concatenate(shared), len(self.masses))
+            shared.append(known)
+        weights = np.repeat(shared, [len(found) for found in holders])
+        common = np.bincount(np.concatenate(holders), weights, len(self.masses))
         return (2 * common / (mass + self.masses)).astype(np.float32)
 
 
