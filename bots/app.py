@@ -70,7 +70,8 @@ async def open_house(settings: Settings, role: Role = Role.ALL) -> AsyncGenerato
             for adapter in adapters:
                 await _prick_up(house, adapter)
                 routes += adapter.routes()
-        await stack.enter_async_context(open_door(settings.http, routes, house.health))
+        grace = settings.inbox.grace_seconds
+        await stack.enter_async_context(open_door(settings.http, routes, house.health, grace))
         yield house
 
 

@@ -20,7 +20,6 @@ from core.metrics import Metrics
 
 log = structlog.get_logger()
 
-SHUTDOWN_SECONDS = 5.0
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -30,9 +29,15 @@ SECURITY_HEADERS = {
 
 @asynccontextmanager
 async def open_door(
-    settings: HttpSettings, routes: Sequence[web.AbstractRouteDef], health: Health
+    settings: HttpSettings,
+    routes: Sequence[web.AbstractRouteDef],
+    health: Health,
+    grace_seconds: float = 5.0,
 ) -> AsyncGenerator[str, None]:
-    """Serve the routes; yields the address. Raises ConfigError when it cannot listen there."""
+    """Serve the routes; yields the address. Raises ConfigError when it cannot listen there.
+
+    At the end open requests have `grace_seconds` to finish.
+    """
     app = web.Application(
         middlewares=[plain_errors, _closed_while_stopping(health)],
         client_max_size=settings.max_body_bytes,
@@ -44,7 +49,7 @@ async def open_door(
         access_log=None,
         handle_signals=False,
         handler_cancellation=True,  # a caller who hangs up stops the model
-        shutdown_timeout=SHUTDOWN_SECONDS,
+        shutdown_timeout=grace_seconds,
     )
     await runner.setup()
     try:
@@ -133,6 +138,8 @@ def _kept(error: web.HTTPException) -> dict[str, str]:
     return {name: error.headers[name] for name in ("Allow", "Retry-After") if name in error.headers}
 
 
-async def _secure(_: web.Request, response: web.StreamResponse) -> None:
+async def _secure(request: web.Request, response: web.StreamResponse) -> None:
+    if request.path.startswith("/static/"):
+        response.headers.setdefault("Cache-Control", "no-cache")  # after an update all fit together
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)

@@ -9,11 +9,12 @@ of others (memory, audit, a page's events), which then happen exactly once, with
 """
 
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+import structlog
 from pydantic_core import to_json
 from redis.exceptions import ResponseError
 
@@ -23,6 +24,8 @@ from core.lua import ACCEPT, AMEND, BEGIN, COMMIT, FINISH, RELEASE, RENEW, RETUR
 from core.messages import Message
 from core.redis import BLOCK_MS, UNAVAILABLE, Effect, Partition, Script, Store, partition_of
 from core.replies import Reply
+
+log = structlog.get_logger()
 
 GROUP = "workers"
 DEAD_LETTERS = 10_000
@@ -186,16 +189,21 @@ class Inbox:
             return None
         raw_messages, raw_record = reply
         record = dict(zip(raw_record[::2], raw_record[1::2], strict=True))
-        return Lease(
+        lease = Lease(
             entry=entry,
             fence=record["fence"],
             attempt=int(record["attempt"]),
-            messages=tuple(Message.from_json(raw) for raw in raw_messages),
+            messages=tuple(_readable(raw_messages)),
             reply=Reply.from_json(record["reply"]) if "reply" in record else None,
             count=int(record.get("count", 0)),
             sent=int(record.get("sent", 0)),
             surface=record.get("surface", ""),
         )
+        if not lease.messages:
+            log.error("unreadable message kept as a dead letter", conversation=entry.conversation)
+            await self.finish(lease, 1, [_dead_letter(entry.partition, raw_messages[0])])
+            return None
+        return lease
 
     async def commit(
         self, lease: Lease, record: dict[str, str | int], effects: Sequence[Effect] = ()
@@ -245,12 +253,8 @@ class Inbox:
 
     def dead_letter(self, lease: Lease, count: int) -> list[Effect]:
         """The effects that keep messages which could not be answered."""
-        key = lease.entry.partition.key("dead")
-        limit = str(DEAD_LETTERS)
-        return [
-            ("XADD", key, "MAXLEN", "~", limit, "*", "message", message.to_json())
-            for message in lease.messages[:count]
-        ]
+        partition = lease.entry.partition
+        return [_dead_letter(partition, message.to_json()) for message in lease.messages[:count]]
 
     async def depth(self) -> tuple[int, float]:
         """Messages waiting or in work, and the age in seconds of the oldest announcement."""
@@ -274,6 +278,20 @@ class Inbox:
             part.key("lane", entry.conversation),
             part.key("work", entry.conversation),
         ]
+
+
+def _readable(raw_messages: Sequence[str]) -> Iterator[Message]:
+    """The messages up to the first that cannot be read; a broken one must not stop its lane."""
+    for raw in raw_messages:
+        try:
+            yield Message.from_json(raw)
+        except (ValueError, TypeError, KeyError):
+            return
+
+
+def _dead_letter(partition: Partition, raw: str) -> Effect:
+    limit = str(DEAD_LETTERS)
+    return ("XADD", partition.key("dead"), "MAXLEN", "~", limit, "*", "message", raw)
 
 
 def _entries(partition: Partition, raw: list[Any]) -> list[Entry]:

@@ -36,7 +36,8 @@ return {messages, redis.call('HGETALL', KEYS[3])}
 AMEND = """
 local work = redis.call('HMGET', KEYS[2], 'fence', 'taken', 'reply', 'count')
 for i, raw in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
-  if cjson.decode(raw)['id'] == ARGV[1] then
+  local readable, message = pcall(cjson.decode, raw)
+  if readable and message['id'] == ARGV[1] then
     if work[3] and i <= tonumber(work[4]) then return 'answered' end
     if work[1] and i <= tonumber(work[2]) then return 'in_work' end
     redis.call('LSET', KEYS[1], i - 1, ARGV[2])

@@ -16,7 +16,7 @@ import structlog
 from pydantic_core import to_json
 
 from config.settings import MemorySettings
-from core.errors import StoreUnavailableError
+from core.errors import StoreUnavailableError, trace
 from core.messages import Address
 from core.redis import UNAVAILABLE, Effect, Store, partition_of
 from inference.tokens import cut_to_tokens, estimate_tokens
@@ -76,12 +76,12 @@ class Memory:
             raw = await self._store.lrange(self._key(conversation), 0, -1)
         except UNAVAILABLE as error:
             raise StoreUnavailableError from error
-        items = [json.loads(item) for item in raw]
-        summary, summary_tokens = "", 0
-        if items and "summary" in items[0]:
-            head = items.pop(0)
-            summary, summary_tokens = head["summary"], head["tokens"]
-        return History(summary, summary_tokens, tuple(Exchange(**item) for item in items))
+        try:
+            return _history(raw)
+        except (ValueError, TypeError, KeyError) as error:
+            # Better to have forgotten than not to answer.
+            log.error("memory cannot be read", conversation=conversation, error=trace(error))  # noqa: TRY400
+            return History()
 
     def remember(self, address: Address, exchange: Exchange, idle_hours: float) -> list[Effect]:
         """The effects that append an exchange and restart the idle time."""
@@ -142,6 +142,15 @@ def _newest(exchanges: Sequence[Exchange], tokens: int) -> tuple[Exchange, ...]:
 
 def _expiry(key: str, idle_hours: float) -> Effect:
     return ("PEXPIRE", key, str(int(idle_hours * 3_600_000)))
+
+
+def _history(raw: Sequence[str | bytes]) -> History:
+    items = [json.loads(item) for item in raw]
+    summary, summary_tokens = "", 0
+    if items and "summary" in items[0]:
+        head = items.pop(0)
+        summary, summary_tokens = head["summary"], head["tokens"]
+    return History(summary, summary_tokens, tuple(Exchange(**item) for item in items))
 
 
 def _dump(item: object) -> str:

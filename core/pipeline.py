@@ -220,7 +220,9 @@ class Pipeline:
         elif draft.text.strip():
             reply = scene.reply(draft.text, Outcome.ANSWERED, Origin.MODEL)
             usage = _usage(prompt, finish, draft.text)
-            yield Done(replace(reply, sources=_sources(matches), usage=usage, hits=hits))
+            is_cut = draft.is_over or finish.reason == "length"
+            sources = _sources(matches)
+            yield Done(replace(reply, sources=sources, usage=usage, hits=hits, is_cut=is_cut))
 
     def _prompt(self, request: Request, scene: Scene, matches: Sequence[Match]) -> Prompt:
         sampling = scene.voice.persona.card.sampling

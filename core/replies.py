@@ -58,6 +58,8 @@ class Reply:
     """Moderation categories met, as `in:category` or `out:category`."""
     remembered_tokens: int = 0
     """Size of the conversation's memory when the answer was thought of."""
+    is_cut: bool = False
+    """A limit ended the answer before the model did."""
     fresh: bool = False
     """The conversation starts afresh with this reply."""
 

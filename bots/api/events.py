@@ -54,7 +54,9 @@ def _choice(delta: dict[str, str], finish: str | None = None) -> dict[str, Any]:
 
 def _finish_reason(reply: Reply) -> str:
     """OpenAI's word for how an answer ended."""
-    return "content_filter" if reply.outcome is Outcome.REFUSED else "stop"
+    if reply.outcome is Outcome.REFUSED:
+        return "content_filter"
+    return "length" if reply.is_cut else "stop"
 
 
 def _usage(reply: Reply) -> dict[str, int]:

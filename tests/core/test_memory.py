@@ -94,3 +94,10 @@ async def test_a_summary_that_is_too_long_itself_is_cut(store, memory):
     history = History(exchanges=tuple(exchange(n) for n in range(5)))
     await run_effects(store, await memory.fold(ANN, history, endless, 24))
     assert not memory.over_budget((await memory.load(ANN.key)).tokens + 50)
+
+
+@pytest.mark.parametrize("broken", ["no json", "[1]", '{"answer": "without a question"}'])
+async def test_a_memory_that_cannot_be_read_counts_as_forgotten(store, memory, broken):
+    (push, _) = memory.remember(ANN, exchange(1), 24)
+    await store.rpush(push[1], broken)
+    assert await memory.load(ANN.key) == History()

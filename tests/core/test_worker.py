@@ -350,6 +350,22 @@ async def test_a_record_that_cannot_be_read_does_not_end_the_other_conversations
     assert desk.channel.sent == ["re:", "hello", "#1"]
 
 
+async def test_a_message_that_cannot_be_read_is_kept_as_a_dead_letter_and_the_next_is_answered(
+    desk,
+):
+    await desk.say("broken", "hello")
+    key = Address("parts", "main", "ann", "ann").key
+    partition = desk.inbox.partitions[0]
+    await desk.store.lset(partition.key("lane", key), 0, "no json")
+    edited = Message("ann-hello", Address("parts", "main", "ann", "ann"), "hello again", 0.0)
+    assert await desk.inbox.amend(edited) is Amendment.AMENDED
+    async with desk.worker():
+        await desk.until_done()
+    assert desk.pipeline.asked == ["hello again"]
+    (_, kept), *_ = await desk.store.xrange(partition.key("dead"))
+    assert kept == {"message": "no json"}
+
+
 async def test_an_edited_message_is_answered_as_edited_and_a_deleted_one_not_at_all(desk):
     await desk.say("first", "second")
     address = Address("parts", "main", "ann", "ann")
