@@ -65,7 +65,9 @@ class Product:
         async with aiohttp.ClientSession() as session:
             while not await _is_ready(session, self.base):
                 if self.process.poll() is not None:
-                    raise SystemExit(f"XiaoQ did not start: {self.state.parent}/xiaoq.log")
+                    raise SystemExit(
+                        f"XiaoQ did not start: {(self.state.parent / 'xiaoq.log').read_text()}"
+                    )
                 await asyncio.sleep(0.005)
         return time.perf_counter() - began
 

@@ -55,7 +55,7 @@ async def open_house(settings: Settings, role: Role = Role.ALL) -> AsyncGenerato
             url = await stack.enter_async_context(open_embedded_redis(settings.state_dir))
         store = await stack.enter_async_context(open_store(url))
         model = await stack.enter_async_context(open_client(settings.inference))
-        house = _build(settings, role, store, model)
+        house = build_house(settings, role, store, model)
         house.personas.load()
         await house.knowledge.reload()
         await house.inbox.open()
@@ -107,7 +107,8 @@ async def _listen(house: House, stop: asyncio.Event) -> None:
             task.cancel()
 
 
-def _build(settings: Settings, role: Role, store: Store, model: ModelClient) -> House:
+def build_house(settings: Settings, role: Role, store: Store, model: ModelClient) -> House:
+    """Put the parts together; nothing is read, opened or started."""
     partitions = settings.redis.partitions
     metrics = Metrics()
     inbox = Inbox(store, settings.inbox, partitions)

@@ -7,7 +7,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,11 @@ import aiohttp
 import typer
 from redis.exceptions import RedisError
 
+from bots.accounts import open_accounts
 from bots.adapter import Finding, Mark
+from bots.app import build_house
 from bots.disk import check_state_dir
+from bots.house import Role
 from bots.screen import address_of, redis_place
 from config.errors import ConfigError
 from config.loading import load_settings
@@ -55,7 +58,7 @@ async def examine() -> bool:
         findings += _show(*_each_line("settings", "cannot be used", error))
     else:
         findings += _show(Finding(Mark.GOOD, "settings", "every one can be used"))
-        for check in (_redis, _personas, _knowledge, _endpoints, _port, _disk):
+        for check in (_redis, _personas, _knowledge, _endpoints, _accounts, _port, _disk):
             findings += _show(*await check(settings))
     wrong = sum(finding.mark is Mark.BAD for finding in findings)
     typer.echo(_conclusion(wrong))
@@ -193,6 +196,27 @@ async def _one_token(settings: InferenceSettings, endpoint: EndpointSettings) ->
 def _advice_on_model(client: ModelClient) -> str:
     kind = client.endpoints[0].last_error or ""
     return ADVICE_ON_MODEL.get(kind, "it answers with errors; its own log should say why")
+
+
+async def _accounts(settings: Settings) -> list[Finding]:
+    """Each account of each platform, asked online."""
+    off = {"telegram": "XIAOQ_TELEGRAM__TOKEN", "slack": "XIAOQ_SLACK__BOT_TOKEN"}
+    found = [
+        Finding(Mark.OFF, platform, "off", f"to use it, set {setting}")
+        for platform, setting in off.items()
+        if not getattr(settings, platform)
+    ]
+    async with AsyncExitStack() as stack:
+        try:
+            store = await stack.enter_async_context(_open_redis(settings))
+            model = await stack.enter_async_context(open_client(settings.inference))
+            house = build_house(settings, Role.WORKER, store, model)
+            for account in open_accounts(house):
+                found += await (await stack.enter_async_context(account)).examine()
+        except (ConfigError, RedisError, OSError) as error:
+            seen = f"not looked at, Redis is needed for it ({type(error).__name__})"
+            found.append(Finding(Mark.BAD, "accounts", seen, "see to Redis first"))
+    return found
 
 
 async def _port(settings: Settings) -> list[Finding]:

@@ -8,6 +8,7 @@ To build a section by hand is to take its defaults: nothing here reads the envir
 (`config.loading` does) or looks at the disk.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -44,6 +45,17 @@ def _check_redis_address(value: SecretStr) -> SecretStr:
     return value
 
 
+_LETTERS = "1 to 256 of A-Z, a-z, 0-9, _ and -"
+
+
+def _check_secret_token(value: SecretStr) -> SecretStr:
+    """Refuse what Telegram would refuse (core.telegram.org/bots/api, setWebhook)."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", value.get_secret_value()):
+        raise ValueError(f"holds a value that is not shown, should be {_LETTERS}")
+    return value
+
+
+SecretToken = Annotated[SecretStr, AfterValidator(_check_secret_token), Should(_LETTERS)]
 AccountName = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z0-9_-]{1,40}$"),
@@ -250,10 +262,17 @@ class TelegramSettings(AccountSettings):
         default=None,
         description="Public https address of this XiaoQ, without a path; webhook mode needs it.",
     )
-    secret_token: SecretStr | None = Field(
+    secret_token: SecretToken | None = Field(
         default=None,
-        pattern=r"^[A-Za-z0-9_-]{1,256}$",
         description="Telegram sends it with every callback; unset derives one from the token.",
+    )
+
+    per_second: float = Field(
+        default=30.0,
+        gt=0,
+        le=1000,
+        description="Messages a second that the bot sends at most; Telegram allows 30, and more to "
+        "bots that pay for it.",
     )
 
     @model_validator(mode="after")

@@ -121,3 +121,24 @@ def test_an_account_may_come_from_a_file_and_its_secret_from_another_source(load
     (account,) = load("telegram: {name: shop}").telegram
     assert account.name == "shop"
     assert account.token.get_secret_value() == TOKEN
+
+
+def test_every_setting_of_an_account_can_come_from_its_variable(load):
+    (telegram,) = load(
+        XIAOQ_TELEGRAM__TOKEN=TOKEN,
+        XIAOQ_TELEGRAM__MODE="webhook",
+        XIAOQ_TELEGRAM__PUBLIC_URL="https://bot.example",
+        XIAOQ_TELEGRAM__SECRET_TOKEN="a-secret_1",
+        XIAOQ_TELEGRAM__API_BASE="http://127.0.0.1:9",
+        XIAOQ_TELEGRAM__FILE_BASE="http://127.0.0.1:9/file",
+        XIAOQ_TELEGRAM__PER_SECOND="100",
+    ).telegram
+    assert (telegram.mode, telegram.per_second) == ("webhook", 100)
+    (slack,) = load(
+        XIAOQ_SLACK__BOT_TOKEN="xoxb-1",
+        XIAOQ_SLACK__APP_TOKEN="xapp-1",
+        XIAOQ_SLACK__SIGNING_SECRET="12345678",
+        XIAOQ_SLACK__ADMINS='["U1", "U2"]',
+        XIAOQ_SLACK__CONNECTIONS="3",
+    ).slack
+    assert (slack.admins, slack.connections) == (("U1", "U2"), 3)

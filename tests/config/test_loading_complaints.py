@@ -310,3 +310,13 @@ def test_mistakes_in_accounts_name_account_file_and_line_and_never_a_token(compl
 def test_two_accounts_of_one_name_are_a_mistake(complaints):
     (line,) = complaints('telegram: [{token: "11111111"}, {token: "22222222"}]')
     assert 'two accounts are named "main"' in line
+
+
+def test_a_secret_token_that_telegram_would_refuse_is_a_mistake(complaints):
+    (line,) = complaints(
+        "", XIAOQ_TELEGRAM__TOKEN="123:token-here", XIAOQ_TELEGRAM__SECRET_TOKEN="ä b"
+    )
+    assert line == (
+        "XIAOQ_TELEGRAM__SECRET_TOKEN: holds a value that is not shown, should be 1 to 256 of A-Z, "
+        "a-z, 0-9, _ and -"
+    )
