@@ -32,6 +32,10 @@ class Delivery(Protocol):
         """Id of the message or stream an earlier attempt opened; empty if none."""
         ...
 
+    async def pause(self, seconds: float) -> None:
+        """Wait for the platform, without keeping other channels' turns from being worked."""
+        ...
+
     async def opened(self, surface: str) -> None:
         """Record what was opened on the platform."""
         ...
@@ -58,7 +62,8 @@ class Channel(Protocol):
         """Bring an answer to the customer.
 
         `events` end in exactly one Done, at which the whole reply is stored already; after a crash
-        they may be that Done alone. Raises UndeliverableError when the platform will never take it.
+        they may be that Done alone. Raises UndeliverableError when the platform will never take it,
+        PlatformAwayError when it takes nothing for long.
         """
         ...
 

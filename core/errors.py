@@ -4,6 +4,7 @@ CoreError
     StoreUnavailableError    Redis cannot be reached: answer 503, keep the message where it is
     LeaseLostError           another worker has the conversation now: stop, touch nothing
     UndeliverableError       the platform will never take this reply: finish the turn
+    PlatformAwayError        the platform takes nothing now: the turn waits, and loses no attempt
 """
 
 import traceback
@@ -23,6 +24,10 @@ class LeaseLostError(CoreError):
 
 class UndeliverableError(CoreError):
     """The platform will never take this reply; finish the turn without repeating it."""
+
+
+class PlatformAwayError(CoreError):
+    """The platform takes nothing now; try the same reply again later, without counting this."""
 
 
 def trace(error: BaseException) -> str:

@@ -122,7 +122,9 @@ class Pipeline:
         language = voice.persona.card.language.reply
         if language == "customer":
             hint = history.language or _known(turn.messages[-1].language, voice.persona.languages)
-            language = detect_language(turn.text, voice.persona.languages, hint)
+            # "/start" is what a button sends: it tells nothing of the customer's language.
+            said = "" if turn.text.startswith("/") else turn.text
+            language = detect_language(said, voice.persona.languages, hint)
         return Scene(voice, history, language, turn.text)
 
     def _obey(self, command: Command, scene: Scene) -> Reply:

@@ -7,10 +7,9 @@ attempt the customer gets the apology and the messages go to the dead-letter lis
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any
 
 import structlog
 from redis.exceptions import RedisError
@@ -18,12 +17,20 @@ from redis.exceptions import RedisError
 from config.settings import InboxSettings
 from core.answer import Answer
 from core.channel import Channels
-from core.errors import LeaseLostError, StoreUnavailableError, UndeliverableError, trace
+from core.delivery import LeaseDelivery
+from core.errors import (
+    LeaseLostError,
+    PlatformAwayError,
+    StoreUnavailableError,
+    UndeliverableError,
+    trace,
+)
 from core.inbox import Entry, Inbox, Lease
 from core.ledger import Ledger
 from core.metrics import Metrics
 from core.pipeline import Pipeline
-from core.redis import UNAVAILABLE, Effect, Partition
+from core.places import Places
+from core.redis import UNAVAILABLE, Partition
 from core.replies import Done, Reply, ReplyEvent
 from core.scene import Background, Request
 from core.tasks import honour_cancellation
@@ -37,31 +44,7 @@ STORE_GONE = (StoreUnavailableError, *UNAVAILABLE)
 STORE_BROKEN = (StoreUnavailableError, RedisError)
 TAKE_AT_ONCE = 16
 APOLOGY_SECONDS = 30.0
-
-
-class LeaseDelivery:
-    """The delivery record of a turn in work, as its channel sees it."""
-
-    def __init__(self, inbox: Inbox, lease: Lease) -> None:
-        self._inbox = inbox
-        self._lease = lease
-        self.reply_id = lease.messages[0].id
-        self.sent = lease.sent
-        self.surface = lease.surface
-
-    async def opened(self, surface: str) -> None:
-        """Record what was opened on the platform."""
-        await self._inbox.commit(self._lease, {"surface": surface})
-        self.surface = surface
-
-    async def write(self, effects: Sequence[Effect]) -> list[Any]:
-        """Carry out effects of the conversation's partition; returns what each said."""
-        return await self._inbox.commit(self._lease, {}, effects)
-
-    async def delivered(self, parts: int, effects: Sequence[Effect] = ()) -> None:
-        """Record how many parts have left in all, together with `effects`."""
-        await self._inbox.commit(self._lease, {"sent": parts}, effects)
-        self.sent = parts
+AWAY_SECONDS = 86_400.0  # after a day without an answer taken, the message itself may be to blame
 
 
 class Worker:
@@ -85,7 +68,7 @@ class Worker:
         self._channels = channels
         self._settings = settings
         self._metrics = metrics
-        self._slots = asyncio.Semaphore(settings.workers)
+        self._places = Places(settings.workers)
         # By entry and not by its id: two partitions can give out the same id in one millisecond.
         self._working: dict[Entry, asyncio.Task[None]] = {}
         self._leases: dict[Entry, Lease] = {}
@@ -172,9 +155,9 @@ class Worker:
     async def _start(self, entry: Entry, turns: asyncio.TaskGroup) -> None:
         if entry in self._working:
             return
-        await self._slots.acquire()
+        await self._places.take()
         if entry in self._working:
-            self._slots.release()
+            self._places.leave()
             return
         task = turns.create_task(self._work(entry))
         self._working[entry] = task
@@ -183,7 +166,7 @@ class Worker:
     def _ended(self, entry: Entry) -> None:
         self._working.pop(entry, None)
         self._leases.pop(entry, None)
-        self._slots.release()
+        self._places.leave(entry)
         self._metrics.working.set(len(self._working))
 
     async def _beat(self) -> None:
@@ -206,19 +189,10 @@ class Worker:
 
     async def _work(self, entry: Entry) -> None:
         """One attempt at one turn; every way out leaves the lane finished, handed back or lost."""
-        try:
-            lease, background = await asyncio.gather(
-                self._inbox.begin(entry, self._name), self._pipeline.prepare(entry.conversation)
-            )
-        except STORE_GONE as error:
-            log.warning("turn not begun", error=type(error).__name__)
+        begun = await self._begin(entry)
+        if begun is None:
             return
-        except Exception as error:  # noqa: BLE001 - an unreadable record must not end the others
-            self._metrics.failures.labels(type(error).__name__).inc()
-            log.error("turn cannot be begun", conversation=entry.conversation, error=trace(error))  # noqa: TRY400
-            return
-        if lease is None:
-            return
+        lease, background = begun
         self._leases[entry] = lease
         self._metrics.working.set(len(self._working))
         try:
@@ -228,6 +202,11 @@ class Worker:
         except STORE_GONE as error:
             log.warning("turn interrupted", error=type(error).__name__)
             await self._hand_back(lease, failed=False)
+        except PlatformAwayError:
+            address = lease.messages[0].address
+            log.warning("platform away", channel=address.channel, account=address.account)
+            is_old = time.time() - lease.messages[0].received_at > AWAY_SECONDS
+            await self._hand_back(lease, failed=is_old)
         except asyncio.CancelledError:
             await self._hand_back(lease, failed=False)
             raise
@@ -241,6 +220,20 @@ class Worker:
             )
             await asyncio.sleep(RETRY_SECONDS * lease.attempt)
             await self._hand_back(lease, failed=True)
+
+    async def _begin(self, entry: Entry) -> tuple[Lease, Background] | None:
+        try:
+            lease, background = await asyncio.gather(
+                self._inbox.begin(entry, self._name), self._pipeline.prepare(entry.conversation)
+            )
+        except STORE_GONE as error:
+            log.warning("turn not begun", error=type(error).__name__)
+            return None
+        except Exception as error:  # noqa: BLE001 - an unreadable record must not end the others
+            self._metrics.failures.labels(type(error).__name__).inc()
+            log.error("turn cannot be begun", conversation=entry.conversation, error=trace(error))  # noqa: TRY400
+            return None
+        return (lease, background) if lease else None
 
     async def _hand_back(self, lease: Lease, *, failed: bool) -> None:
         """Release the lane; while Redis is away, keep trying for about a lease's time."""
@@ -267,7 +260,9 @@ class Worker:
         answer = Answer(self._inbox, lease, self._pipeline, request, self._metrics)
         try:
             async with aclosing(answer.events()) as events:
-                await channel.reply(turn, events, LeaseDelivery(self._inbox, lease))
+                await channel.reply(
+                    turn, events, LeaseDelivery(self._inbox, lease, self._places.rest)
+                )
         except UndeliverableError as error:
             log.warning("reply undeliverable", message=turn.messages[0].digest, reason=str(error))
             answer.reply = answer.reply or self._pipeline.apology(turn)
@@ -285,7 +280,9 @@ class Worker:
         try:
             async with asyncio.timeout(APOLOGY_SECONDS), aclosing(_only(reply)) as events:
                 channel = self._channels.of(turn.address)
-                await channel.reply(turn, events, LeaseDelivery(self._inbox, lease))
+                await channel.reply(
+                    turn, events, LeaseDelivery(self._inbox, lease, self._places.rest)
+                )
         except (LeaseLostError, *STORE_GONE):
             raise
         except Exception as error:  # noqa: BLE001 - what poisoned the answer may poison the apology

@@ -1,6 +1,7 @@
 """Workers on a real Redis, with a scripted pipeline and a channel that sends parts."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
@@ -9,7 +10,7 @@ import pytest
 from config.settings import InboxSettings
 from core.channel import Channels
 from core.enclosures import NOTHING
-from core.errors import UndeliverableError
+from core.errors import PlatformAwayError, UndeliverableError
 from core.inbox import Amendment, Inbox
 from core.memory import History
 from core.messages import Address, Message
@@ -77,6 +78,7 @@ class PartsChannel:
         return NOTHING
 
     async def reply(self, turn, events, delivery):
+        self.delivery = delivery
         async for event in events:
             if not isinstance(event, Done):
                 continue
@@ -107,7 +109,8 @@ async def forever() -> None:
 class Desk:
     """One inbox with its pipeline, channel and ledger."""
 
-    def __init__(self, store, inbox: Inbox) -> None:
+    def __init__(self, store, inbox: Inbox, settings: InboxSettings = SETTINGS) -> None:
+        self.settings = settings
         self.store = store
         self.inbox = inbox
         self.pipeline = ScriptedPipeline()
@@ -130,7 +133,7 @@ class Desk:
             pipeline=self.pipeline,
             ledger=self.ledger,
             channels=channels,
-            settings=SETTINGS,
+            settings=self.settings,
             metrics=Metrics(),
         )
         async with beside(worker.run(stop)) as work:
@@ -416,3 +419,35 @@ async def test_messages_to_a_channel_that_is_gone_are_kept_as_dead_letters(desk)
     async with desk.worker():
         await desk.until_done()
     assert await desk.inbox.dead_letters() == 1
+
+
+async def test_turns_that_wait_for_their_platform_do_not_keep_others_from_being_worked(store):
+    settings = SETTINGS.model_copy(update={"workers": 1})
+    inbox = Inbox(store, settings, partitions=1)
+    await inbox.open()
+    desk = Desk(store, inbox, settings)
+
+    async def wait() -> None:
+        await desk.channel.delivery.pause(0.5)
+
+    desk.channel.script = [wait]
+    await desk.say("slow", user="ann")
+    async with desk.worker():
+        while not desk.pipeline.asked:
+            await asyncio.sleep(0.01)
+        await desk.say("quick", user="bob")
+        await desk.until_done()
+    assert desk.channel.sent.index("quick") < desk.channel.sent.index("slow")
+
+
+async def test_a_platform_that_is_away_costs_no_attempt(desk):
+    async def away() -> None:
+        raise PlatformAwayError
+
+    desk.channel.script = [away] * (2 * SETTINGS.attempts)
+    address = Address("parts", "main", "ann", "ann")
+    await desk.inbox.accept(Message("1", address, "hello", time.time()))
+    async with desk.worker():
+        await desk.until_done()
+    assert desk.channel.sent == ["re:", "hello", "#1"]
+    assert await desk.inbox.dead_letters() == 0

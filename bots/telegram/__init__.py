@@ -1,0 +1,1 @@
+"""Telegram: customers' private chats, groups, topics and business accounts."""

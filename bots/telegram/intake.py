@@ -1,0 +1,136 @@
+"""What an update makes happen here, before Telegram is told that it arrived."""
+
+import asyncio
+import time
+from dataclasses import replace
+
+import structlog
+
+from bots.telegram.api import Place, TelegramApi
+from bots.telegram.errors import ApiError, AwayError, TooManyError
+from bots.telegram.events import CHANNEL, Asked, Changed, Me, Moved, Withdrawn, understand
+from bots.telegram.state import State
+from bots.telegram.updates import Press, Update
+from bots.telegram.words import THANKS, our_language
+from core.errors import UndeliverableError
+from core.feedback import Feedback
+from core.inbox import Amendment, Inbox, Receipt
+from core.messages import Message
+from core.metrics import Metrics
+
+log = structlog.get_logger()
+
+PRESS_SECONDS = 3.0
+"""For the signs that answer a press; the vote itself is kept before."""
+
+
+class Intake:
+    """Takes the updates of one account."""
+
+    def __init__(
+        self,
+        account: str,
+        api: TelegramApi,
+        state: State,
+        *,
+        inbox: Inbox,
+        feedback: Feedback,
+        metrics: Metrics,
+    ) -> None:
+        self._account = account
+        self._api = api
+        self._state = state
+        self._inbox = inbox
+        self._feedback = feedback
+        self._metrics = metrics
+        self._is_full = False
+
+    async def take(self, update: Update, me: Me) -> bool:
+        """Do what an update asks; False if Telegram must send it again later.
+
+        Raises StoreUnavailableError; nothing is known to be done then.
+        """
+        if update.business_connection:
+            await self._state.connect(update.business_connection)
+        match understand(update, me, self._account, time.time()):
+            case Asked() as asked:
+                return await self._ask(asked)
+            case Changed(message, again):
+                return await self._change(message, again)
+            case Withdrawn(messages):
+                for message in messages:
+                    await self._inbox.amend(message)
+            case Moved(old, new):
+                await self._state.move(old, new)
+            case Press() as press:
+                await self._press(press)
+        return True
+
+    async def _ask(self, asked: Asked) -> bool:
+        message, album = asked.message, asked.album
+        may_answer = await self._may_answer(message)
+        if may_answer is None:
+            return False
+        if not may_answer:
+            return True
+        leads = not album or await self._state.leads_album(album, message.id)
+        if asked.is_silent and not leads:
+            return True  # one answer to an album is enough
+        return await self._accept(await self._at_home(message))
+
+    async def _accept(self, message: Message) -> bool:
+        receipt = await self._inbox.accept(message)
+        self._metrics.accepted.labels(CHANNEL, receipt.value).inc()
+        is_taken = receipt in (Receipt.ACCEPTED, Receipt.DUPLICATE)
+        if is_taken:
+            log.debug("message accepted", message=message.digest, receipt=receipt.value)
+        elif not self._is_full:
+            log.warning("message turned away", message=message.digest, receipt=receipt.value)
+        self._is_full = not is_taken
+        return is_taken
+
+    async def _change(self, message: Message, again: Message) -> bool:
+        message = await self._at_home(message)
+        if await self._inbox.amend(message) is not Amendment.IN_WORK or not message.text:
+            return True
+        return await self._accept(replace(again, address=message.address))
+
+    async def _press(self, press: Press) -> None:
+        is_ours = await self._feedback.take(press.data, str(press.sender.id), CHANNEL)
+        thanks = THANKS[our_language(press.sender.language_code)] if is_ours else ""
+        try:
+            async with asyncio.timeout(PRESS_SECONDS):
+                await self._api.acknowledge(press.id, thanks)
+                about = press.message
+                if is_ours and about and about.chat.id > 0:  # in a group others may press too
+                    place = Place(about.chat.id, business=about.business_connection_id or None)
+                    await self._api.drop_keyboard(place, about.message_id)
+        except (ApiError, UndeliverableError, TimeoutError) as error:
+            log.debug("press not answered", account=self._account, error=type(error).__name__)
+
+    async def _at_home(self, message: Message) -> Message:
+        """The message in the conversation that its group had before it moved."""
+        chat = int(message.envelope["chat"])
+        home = await self._state.home(chat)
+        if home == chat:
+            return message
+        address = message.address
+        name = address.chat.removesuffix(str(chat)) + str(home)
+        return replace(message, address=replace(address, chat=name))
+
+    async def _may_answer(self, message: Message) -> bool | None:
+        """Whether an answer would be taken; None if that cannot be found out now."""
+        connection = message.envelope.get("business")
+        if not connection:
+            return True
+        known = await self._state.may_reply(connection)
+        if known is not None:
+            return known
+        try:
+            found = await self._api.connection(connection)
+        except (AwayError, TooManyError):
+            return None
+        except (ApiError, UndeliverableError):
+            return False
+        await self._state.connect(found)
+        return found.may_reply

@@ -1,0 +1,118 @@
+"""Updates fetched from Telegram; the offset moves only over what is settled."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import groupby
+
+import structlog
+
+from bots.adapter import ChannelDownError
+from bots.telegram.api import TelegramApi
+from bots.telegram.errors import ApiError, AwayError, ConflictError, TokenError, TooManyError
+from bots.telegram.updates import BadUpdateError, Update, read_update
+from core.errors import StoreUnavailableError, trace
+from core.tasks import honour_cancellation
+
+log = structlog.get_logger()
+
+POLL_SECONDS = 30
+PAUSE_SECONDS = 0.5
+"""Before what could not be taken is asked for again."""
+
+Take = Callable[[Update], Awaitable[bool]]
+
+
+class Poller:
+    """Polls for one bot until cancelled."""
+
+    def __init__(self, api: TelegramApi, take: Take) -> None:
+        self._api = api
+        self._take = take
+        self._offset: int | None = None
+        self._settled: set[int] = set()
+        """Updates above the offset that are done; Telegram sends them again all the same."""
+        self._has_failed = False
+        self._broken = 0
+        """The update that last broke us."""
+
+    async def run(self) -> None:
+        """Fetch and take; raises ChannelDownError."""
+        while True:
+            honour_cancellation()
+            updates = await self._fetch()
+            if not await self._settle(updates):
+                await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _fetch(self) -> list[Update]:
+        try:
+            raw = await self._api.updates(self._offset, POLL_SECONDS)
+        except TooManyError as error:
+            await asyncio.sleep(error.seconds)
+            return []
+        except ApiError as error:
+            # A long poll is cut now and then by what stands between.
+            if self._has_failed or not isinstance(error, AwayError):
+                raise ChannelDownError(_reason(error)) from None
+            self._has_failed = True
+            await asyncio.sleep(PAUSE_SECONDS)
+            return []
+        self._has_failed = False
+        return _readable(raw)
+
+    async def _settle(self, updates: Sequence[Update]) -> bool:
+        """Take a batch, chats beside each other; False if something of it must come again."""
+        fresh = [update for update in updates if update.update_id not in self._settled]
+        fresh.sort(key=lambda update: (update.lane, update.update_id))
+        async with asyncio.TaskGroup() as group:
+            for _, lane in groupby(fresh, key=lambda update: update.lane):
+                group.create_task(self._take_lane(list(lane)))
+        if not updates:
+            return True
+        left = [update.update_id for update in updates if update.update_id not in self._settled]
+        newest = max(update.update_id for update in updates)
+        self._offset = min(left) if left else newest + 1
+        self._settled = {number for number in self._settled if number > self._offset}
+        return not left
+
+    async def _take_lane(self, lane: Sequence[Update]) -> None:
+        """Take updates in order, up to the first that cannot be taken now."""
+        for update in lane:
+            try:
+                is_taken = await self._take(update)
+            except StoreUnavailableError:
+                log.warning("updates wait for redis")
+                return
+            except Exception as error:  # noqa: BLE001 - one chat's update must not end the others
+                self._complain(update.update_id, error)
+                return
+            if not is_taken:
+                return
+            self._settled.add(update.update_id)
+
+    def _complain(self, number: int, error: Exception) -> None:
+        if number != self._broken:
+            self._broken = number
+            log.error("update cannot be taken", update=number, error=trace(error))
+
+
+def _readable(raw: Sequence[object]) -> list[Update]:
+    found = []
+    for each in raw:
+        try:
+            found.append(read_update(each))
+        except BadUpdateError:
+            log.warning("telegram sent something that is no update")
+    return found
+
+
+def _reason(error: ApiError) -> str:
+    match error:
+        case ConflictError():
+            if "webhook" in str(error).lower():
+                return "a webhook was set for this bot while it polls"
+            return "another program polls with this bot's token; stop it, or give it its own bot"
+        case TokenError():
+            return "the token is not accepted any more"
+        case AwayError():
+            return f"telegram is away ({error})"
+    return f"polling fails ({error})"
