@@ -21,7 +21,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -86,8 +86,9 @@ class TelegramSide:
             self._bot.says(customer + 1, text)
         while True:
             began = time.perf_counter()
-            if await self._bot.outbox.post(held[0]) == 200:
-                return time.perf_counter() - began
+            with suppress(aiohttp.ClientError, TimeoutError, OSError):
+                if await self._bot.outbox.post(held[0]) == 200:
+                    return time.perf_counter() - began
             await asyncio.sleep(0.2)
 
     def shown(self) -> list[tuple[float, int, str]]:

@@ -93,8 +93,11 @@ class Adapter(Protocol):
 class Ears:
     """Keeps one account listening: it comes back alone, slower each time."""
 
-    def __init__(self, adapter: Adapter, metrics: Metrics) -> None:
+    def __init__(
+        self, adapter: Adapter, metrics: Metrics, first_pause: float = FIRST_PAUSE_SECONDS
+    ) -> None:
         self.adapter = adapter
+        self._first_pause = first_pause
         self._metrics = metrics
         self._fault = "starting"
         self._is_started = False
@@ -110,7 +113,7 @@ class Ears:
 
     async def run(self) -> None:
         """Listen until cancelled."""
-        pause = FIRST_PAUSE_SECONDS
+        pause = self._first_pause
         while True:
             honour_cancellation()
             began = time.monotonic()
@@ -123,7 +126,7 @@ class Ears:
             except Exception as error:  # noqa: BLE001 - a fallen channel must not end the others
                 self._note(error)
             if time.monotonic() - began > CALM_SECONDS:
-                pause = FIRST_PAUSE_SECONDS
+                pause = self._first_pause
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
