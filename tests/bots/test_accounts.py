@@ -35,8 +35,8 @@ async def test_two_bots_of_one_platform_answer_as_their_personas(company, redis_
             shop.says(7, "/start", language_code="zh-hans")
             repairs.says(7, "/start", language_code="zh-hans")
             await telegram.wait_for(2)
-            assert telegram.texts(7, scope="shop_bot") == ["您好"]
-            assert telegram.texts(7, scope="fix_bot") == ["小修在此"]
+            assert telegram.texts(7, scope=shop) == ["您好"]
+            assert telegram.texts(7, scope=repairs) == ["小修在此"]
             _, report = await house.health.report()
             states = {name: part["state"] for name, part in report["parts"].items()}
             assert states["telegram:main"] == states["telegram:repairs"] == "ok"
