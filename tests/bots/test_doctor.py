@@ -11,6 +11,8 @@ from aiohttp.test_utils import TestServer
 from command import environment, redis_servers, xiaoq
 from company import found_company, free_port, running, settings_for
 from peers.model import drop, hang, open_peer, status
+from peers.slack import slack_peer
+from peers.telegram import telegram_peer
 
 from bots.doctor import Mark, examine, judge_clock, judge_disk, judge_redis
 
@@ -275,3 +277,41 @@ async def test_settings_that_cannot_be_used_end_the_examination_with_every_reaso
     assert "XIAOQ_HTTP__PORT" in report.text
     assert report.lines("redis") == []
     assert report.text.splitlines()[-1].startswith("2 things to do")
+
+
+async def test_platforms_that_are_off_name_the_settings_that_switch_them_on(look):
+    report = await look()
+    assert report.line("telegram") == ("○", "off", "→ to use it, set XIAOQ_TELEGRAM__TOKEN")
+    assert report.line("slack") == ("○", "off", "→ to use it, set XIAOQ_SLACK__BOT_TOKEN")
+
+
+async def test_each_account_is_asked_online_and_advice_follows(look):
+    async with telegram_peer() as telegram:
+        telegram.bot("111:shop-token", "shop_bot")
+        good = await look(telegram__token="111:shop-token", telegram__api_base=telegram.url)
+        bad = await look(telegram__token="999:nobody-has-it", telegram__api_base=telegram.url)
+    assert good.lines("telegram")[0][0] == "✔"
+    assert "@shop_bot" in good.lines("telegram")[0][1]
+    assert not bad.good
+    (mark, _, advice), *_ = bad.lines("telegram")
+    assert mark == "✘"
+    assert "@BotFather" in advice
+    assert "nobody-has-it" not in bad.text
+
+
+async def test_slack_is_asked_online_too(look):
+    async with slack_peer() as slack:
+        bot = slack.bot()
+        report = await look(
+            slack__bot_token=bot.token,
+            slack__signing_secret=bot.signing_secret,
+            slack__api_base=slack.base,
+        )
+        wrong = await look(
+            slack__bot_token="xoxb-revoked",
+            slack__signing_secret="12345678",
+            slack__api_base=slack.base,
+        )
+    assert report.lines("slack")[0][0] == "✔"
+    assert wrong.lines("slack")[0][0] == "✘"
+    assert "revoked" not in wrong.text
