@@ -1,0 +1,126 @@
+"""The slack-bolt app of one account: what comes in by either door is handed to its listeners.
+
+slack-bolt acknowledges events before it runs listeners, which would lose a message that cannot be
+written down; `process_before_response` turns that round. Its `AsyncAssistant` is left out: it
+acknowledges edits and deletions in the assistant's threads without showing them to anybody.
+"""
+
+import re
+from typing import Any
+
+import structlog
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_bolt.response import BoltResponse
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bots.slack.api import silent_logger
+from bots.slack.events import SHORTCUT, Identity, is_ours
+from bots.slack.reception import NotTakenError, Reception
+from bots.slack.shapes import is_sound
+from core.errors import StoreUnavailableError, trace
+
+log = structlog.get_logger()
+
+BUTTONS = re.compile(r"xiaoq_\w+")
+ANYTHING = re.compile(r".*")
+NO_RETRY = {"X-Slack-No-Retry": "1"}
+
+
+class Desk:
+    """Takes payloads; knows who the bot is once Slack said so."""
+
+    def __init__(self, account: str, reception: Reception, client: AsyncWebClient) -> None:
+        self._account = account
+        self._reception = reception
+        self.identity: Identity | None = None
+        self._app = self._build(client)
+
+    async def handle(self, payload: object) -> BoltResponse:
+        """Answer one payload: 200 when what it holds is safe, 503 when it must come again."""
+        if not is_sound(payload):
+            return BoltResponse(status=400, headers=dict(NO_RETRY))
+        if self.identity is None:
+            return BoltResponse(status=503)
+        # "socket_mode" means here: parsed, and known to come from Slack.
+        request = AsyncBoltRequest(body=payload, mode="socket_mode")  # type: ignore[arg-type]
+        response = await self._app.async_dispatch(request)
+        if response.status == 404:  # nobody listens to it, and it need not come again
+            return BoltResponse(status=200)
+        return response
+
+    def _build(self, client: AsyncWebClient) -> AsyncApp:
+        async def authorize() -> AuthorizeResult:  # it cannot be a method
+            return self._authorized()
+
+        app = AsyncApp(
+            name=f"xiaoq-{self._account}",
+            logger=silent_logger(),
+            client=AsyncWebClient(base_url=client.base_url, logger=silent_logger()),
+            signing_secret="",  # the door looks at signatures before anything is parsed
+            request_verification_enabled=False,
+            process_before_response=True,
+            authorize=authorize,
+        )
+        app.event("message")(self._message)
+        app.event("app_mention")(self._message)
+        app.event("assistant_thread_started")(self._pane)
+        app.event("app_home_opened")(self._home)
+        app.event(ANYTHING)(self._nothing)
+        app.command(ANYTHING)(self._command)
+        app.message_shortcut(SHORTCUT)(self._shortcut)
+        app.block_action(BUTTONS)(self._button)
+        app.error(self._failed)
+        return app
+
+    @property
+    def _me(self) -> Identity:
+        if self.identity is None:
+            raise RuntimeError("a listener ran before the start")
+        return self.identity
+
+    def _authorized(self) -> AuthorizeResult:
+        """Spare slack-bolt its own `auth.test`, whose failure it answers with 200.
+
+        No token: calls go through our own client.
+        """
+        me = self._me
+        return AuthorizeResult(
+            enterprise_id=me.enterprise or None,
+            team_id=me.team,
+            bot_user_id=me.user,
+            bot_id=me.bot_id,
+        )
+
+    async def _message(self, body: dict[str, Any], event: dict[str, Any]) -> None:
+        if is_ours(body, self._me):
+            await self._reception.take_message(event, self._me)
+
+    async def _pane(self, event: dict[str, Any]) -> None:
+        await self._reception.open_pane(event, self._me)
+
+    async def _home(self, event: dict[str, Any]) -> None:
+        await self._reception.open_home(event, self._me)
+
+    async def _nothing(self) -> None:
+        """Take note of an event that nobody waits for."""
+
+    async def _command(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        text = await self._reception.take_command(body, self._me)
+        await (ack(text=text, response_type="ephemeral") if text else ack())
+
+    async def _shortcut(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        await self._reception.take_shortcut(body, self._me)
+        await ack()
+
+    async def _button(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        await self._reception.take_vote(body)
+        await ack()
+
+    async def _failed(self, error: Exception) -> BoltResponse:
+        if isinstance(error, StoreUnavailableError | NotTakenError):
+            return BoltResponse(status=503)
+        log.error("slack payload failed", account=self._account, error=trace(error))
+        return BoltResponse(status=500)

@@ -1,0 +1,165 @@
+"""What becomes of what Slack brings: messages are written down, votes taken, views shown.
+
+Everything here ends before Slack gets its acknowledgement; only what an answer does not need
+(titles, prompts, the home tab) is a chore for afterwards. Raises StoreUnavailableError or
+NotTakenError where something has to come again.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from bots.slack.chores import Chores
+from bots.slack.events import (
+    PLATFORM,
+    Change,
+    Heard,
+    Identity,
+    hear,
+    hear_command,
+    hear_shortcut,
+    hear_vote,
+    people_in,
+)
+from bots.slack.panes import Panes
+from bots.slack.people import People
+from bots.slack.shapes import at, identifier
+from bots.slack.threads import Threads
+from bots.slack.whisper import Whisper
+from bots.slack.words import language_of, say
+from core.feedback import Feedback
+from core.inbox import Amendment, Inbox, Receipt
+from core.messages import Message
+from core.metrics import Metrics
+
+log = structlog.get_logger()
+
+FULL = (Receipt.LANE_FULL, Receipt.BACKLOG_FULL)
+
+
+class NotTakenError(Exception):
+    """There is no room for a message; Slack shall bring it again."""
+
+
+class Reception:
+    """One account's."""
+
+    def __init__(  # noqa: PLR0913 - everything that Slack can bring ends up somewhere else
+        self,
+        *,
+        inbox: Inbox,
+        threads: Threads,
+        feedback: Feedback,
+        people: People,
+        panes: Panes,
+        whisper: Whisper,
+        chores: Chores,
+        metrics: Metrics,
+    ) -> None:
+        self._inbox = inbox
+        self._threads = threads
+        self._feedback = feedback
+        self._people = people
+        self._panes = panes
+        self._whisper = whisper
+        self._chores = chores
+        self._metrics = metrics
+        self._is_full = False
+
+    async def take_message(self, event: Mapping[str, Any], identity: Identity) -> None:
+        """A `message` or `app_mention`: written, edited or deleted."""
+        heard = hear(event, identity, {}, time.time())
+        if heard is None or not await self._concerns(heard):
+            return
+        if others := people_in(event, identity):
+            names = await self._people.names(identity.team, others)
+            heard = hear(event, identity, names, time.time()) or heard
+        if heard.change is Change.WRITTEN or heard.is_newly_addressed:
+            await self._written(heard.message)
+            return
+        is_too_late = await self._inbox.amend(heard.message) is Amendment.IN_WORK
+        if is_too_late and heard.change is Change.EDITED:
+            again = f"{heard.message.id}/edited/{heard.event_ts}"
+            await self._accept(replace(heard.message, id=again))
+
+    async def take_command(self, body: Mapping[str, Any], identity: Identity) -> str:
+        """A slash command; returns what to acknowledge it with."""
+        message = hear_command(body, identity, time.time())
+        if message is None:
+            return ""
+        await self._accept(message)
+        if message.text.startswith("/"):
+            return ""
+        return f"{say('asked', language_of(message.text))}: {_escaped(message.text)}"
+
+    async def take_shortcut(self, body: Mapping[str, Any], identity: Identity) -> None:
+        """Somebody wants a message answered."""
+        said = at(body, "message")
+        names = await self._people.names(identity.team, people_in(said, identity))
+        message = hear_shortcut(body, identity, names, time.time())
+        if message is None:
+            self._note(body, "nothing_to_answer")
+        elif await self._accept(message, joins=True) is Receipt.DUPLICATE:
+            self._note(body, "answered_before")
+
+    async def take_vote(self, body: Mapping[str, Any]) -> None:
+        """A thumb under an answer."""
+        vote = hear_vote(body)
+        if vote:
+            await self._feedback.take(*vote, PLATFORM)
+
+    async def open_pane(self, event: Mapping[str, Any], identity: Identity) -> None:
+        """Somebody begins a thread in the assistant's pane."""
+        self._chores.start(self._panes.greet(identity, at(event, "assistant_thread")))
+
+    async def open_home(self, event: Mapping[str, Any], identity: Identity) -> None:
+        """Somebody looks at the home tab."""
+        user = identifier(event.get("user"))
+        if event.get("tab") == "home" and user:
+            self._chores.start(self._panes.show_home(identity, user))
+
+    async def _concerns(self, heard: Heard) -> bool:
+        """Whether it is said to XiaoQ, or changes what may have been."""
+        if heard.is_addressed or heard.change is not Change.WRITTEN:
+            return True
+        return await self._threads.takes_part(heard.message.address)
+
+    async def _written(self, message: Message) -> None:
+        receipt = await self._accept(message, joins=True)
+        in_pane = message.address.user and message.address.thread
+        if receipt is Receipt.ACCEPTED and in_pane and not message.text.startswith("/"):
+            self._chores.start(self._entitle(message))
+
+    async def _entitle(self, message: Message) -> None:
+        if await self._threads.is_new(message.address):
+            await self._panes.entitle(message)
+
+    async def _accept(self, message: Message, *, joins: bool = False) -> Receipt:
+        if message.text.startswith("/"):  # it says nothing of its writer's language
+            envelope = message.envelope
+            colleague = await self._people.find(envelope["team"], envelope["user"])
+            message = replace(message, language=colleague.language)
+        effects = self._threads.joining(message.address) if joins else []
+        receipt = await self._inbox.accept(message, effects)
+        self._metrics.accepted.labels(PLATFORM, receipt.value).inc()
+        if receipt in FULL:
+            if not self._is_full:
+                log.warning("no room for messages", channel=PLATFORM, receipt=receipt.value)
+            self._is_full = True
+            raise NotTakenError(receipt.value)
+        self._is_full = False
+        return receipt
+
+    def _note(self, body: Mapping[str, Any], word: str) -> None:
+        """Tell the one who clicked."""
+        said, url = at(body, "message").get("text"), body.get("response_url")
+        if isinstance(url, str):
+            text = say(word, language_of(said if isinstance(said, str) else ""))
+            self._chores.start(self._whisper.note(url, text))
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
