@@ -117,18 +117,24 @@ class Ears:
         while True:
             honour_cancellation()
             began = time.monotonic()
-            try:
-                if not self._is_started:
-                    await self.adapter.start()
-                    self._is_started = True
-                self._fault = ""
-                await self.adapter.listen()
-            except Exception as error:  # noqa: BLE001 - a fallen channel must not end the others
-                self._note(error)
+            async with asyncio.TaskGroup() as group:
+                # A task of its own: one that fell can leave marks of cancellation behind.
+                group.create_task(self._listen())
             if time.monotonic() - began > CALM_SECONDS:
                 pause = self._first_pause
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    async def _listen(self) -> None:
+        """Listen until it falls."""
+        try:
+            if not self._is_started:
+                await self.adapter.start()
+                self._is_started = True
+            self._fault = ""
+            await self.adapter.listen()
+        except Exception as error:  # noqa: BLE001 - a fallen channel must not end the others
+            self._note(error)
 
     async def part(self) -> Part:
         """Its state for `/ready`."""

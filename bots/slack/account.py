@@ -9,6 +9,7 @@ import structlog
 from aiohttp import web
 
 from bots.adapter import ChannelDownError, Finding
+from bots.proxies import proxy_for
 from bots.slack.api import Api, RefusedError, SlackError, web_client
 from bots.slack.channel import SlackChannel
 from bots.slack.chores import open_chores
@@ -148,7 +149,7 @@ async def open_slack(  # noqa: PLR0913 - an account meets all the parts of the h
 ) -> AsyncGenerator[SlackAccount, None]:
     """Put an account together; nothing is asked of Slack before `start`."""
     base, token = str(settings.api_base), settings.bot_token.get_secret_value()
-    async with _session() as session, open_chores() as chores:
+    async with _session(base) as session, open_chores() as chores:
         client = web_client(token, base, session)
         api, powers, hosts = Api(client), Powers(settings.name), Hosts(base)
         people = People(api, store)
@@ -177,11 +178,11 @@ async def open_slack(  # noqa: PLR0913 - an account meets all the parts of the h
         yield SlackAccount(settings, api, _app_api(settings, session), channel, desk, session)
 
 
-def _session() -> aiohttp.ClientSession:
+def _session(base: str) -> aiohttp.ClientSession:
     """One pool of connections for everything an account calls."""
     timeout = aiohttp.ClientTimeout(total=SESSION_SECONDS, connect=CONNECT_SECONDS)
     connector = aiohttp.TCPConnector(limit=0)
-    return aiohttp.ClientSession(timeout=timeout, trust_env=True, connector=connector)
+    return aiohttp.ClientSession(timeout=timeout, proxy=proxy_for(base), connector=connector)
 
 
 def _app_api(settings: SlackSettings, session: aiohttp.ClientSession) -> Api | None:

@@ -14,7 +14,7 @@ slack_sdk's own retries are off: they would post a message twice whose answer wa
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -41,6 +41,7 @@ _REPEATABLE = {
     "assistant.threads.setSuggestedPrompts",
 }
 _UNCLEAR = {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}
+Pause = Callable[[float], Awaitable[None]]
 NOTHING: Mapping[str, object] = MappingProxyType({})
 _LIMITED = {"ratelimited", "rate_limited"}
 
@@ -90,7 +91,7 @@ def web_client(token: str, base: str, session: aiohttp.ClientSession) -> AsyncWe
     client = AsyncWebClient(
         token=token, base_url=base, session=session, logger=silent_logger(), retry_handlers=[]
     )
-    client.proxy = None  # it ignores NO_PROXY; our session reads the environment itself
+    client.proxy = None  # it ignores NO_PROXY; our session has the proxy already
     return client
 
 
@@ -102,23 +103,33 @@ class Api:
         self._again_at: dict[tuple[str, str], float] = {}
 
     async def call(
-        self, method: str, args: Mapping[str, object] = NOTHING, *, patient: bool = True
+        self,
+        method: str,
+        args: Mapping[str, object] = NOTHING,
+        *,
+        patient: bool = True,
+        pause: Pause = asyncio.sleep,
     ) -> dict[str, Any]:
         """Call a method of the Web API and return its answer; arguments that are None are left out.
 
         A patient call waits and repeats within bounds, as far as that cannot make things happen
-        twice; the other kind tries once. Raises SlackError.
+        twice; the other kind tries once. `pause` is how it waits. Raises SlackError.
         """
-        answer, _ = await self.ask(method, args, patient=patient)
+        answer, _ = await self.ask(method, args, patient=patient, pause=pause)
         return answer
 
     async def ask(
-        self, method: str, args: Mapping[str, object] = NOTHING, *, patient: bool = True
+        self,
+        method: str,
+        args: Mapping[str, object] = NOTHING,
+        *,
+        patient: bool = True,
+        pause: Pause = asyncio.sleep,
     ) -> tuple[dict[str, Any], Mapping[str, str]]:
         """The same with the answer's headers."""
         place = (method, str(args.get("channel", "")))
         deadline = time.monotonic() + LONGEST_WAIT_SECONDS
-        pause = FIRST_PAUSE_SECONDS
+        next_wait = FIRST_PAUSE_SECONDS
         for attempt in range(1, ATTEMPTS + 1):
             is_last = not patient or attempt == ATTEMPTS
             try:
@@ -131,8 +142,8 @@ class Api:
                 safe = isinstance(error, AwayError) or method in _REPEATABLE
                 if is_last or not safe:
                     raise
-                wait, pause = pause, 2 * pause
-            await asyncio.sleep(wait)
+                wait, next_wait = next_wait, 2 * next_wait
+            await pause(wait)
         raise AssertionError
 
     async def _once(

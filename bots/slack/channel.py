@@ -18,7 +18,7 @@ from bots.slack.whisper import Whisper
 from bots.slack.words import language_of, say
 from core.channel import Delivery
 from core.enclosures import Enclosures, Person
-from core.errors import UndeliverableError
+from core.errors import PlatformAwayError, UndeliverableError
 from core.feedback import ticket
 from core.replies import Reply, ReplyEvent
 from core.tasks import beside
@@ -89,6 +89,8 @@ class SlackChannel:
             if error.code in GONE:
                 raise UndeliverableError(error.code) from error
             raise
+        except SlackError as error:
+            raise PlatformAwayError from error
 
     async def _speak(
         self,

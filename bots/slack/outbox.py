@@ -69,6 +69,11 @@ class Outbox:
         self.place = place
         self._delivery = delivery
 
+    async def _call(
+        self, method: str, args: Mapping[str, object], *, patient: bool = True
+    ) -> dict[str, Any]:
+        return await self.api.call(method, args, patient=patient, pause=self._delivery.pause)
+
     async def opened(self, kind: str, ts: str) -> None:
         """Record what shows this answer, for whoever has to finish it."""
         await self._delivery.opened(f"{kind}/{ts}")
@@ -107,7 +112,7 @@ class Outbox:
                 "blocks": part.blocks(layout),
                 "metadata": self.metadata(number),
             }
-            await self.api.call("chat.update", args, patient=patient)
+            await self._call("chat.update", args, patient=patient)
 
         await self.powers.laid_out(update)
 
@@ -127,7 +132,7 @@ class Outbox:
 
     async def stop(self, ts: str, end: Mapping[str, object] = NOTHING) -> None:
         """End a stream. Raises SlackError, RefusedError where it has ended already."""
-        await self.api.call("chat.stopStream", {"channel": self.place.channel, "ts": ts, **end})
+        await self._call("chat.stopStream", {"channel": self.place.channel, "ts": ts, **end})
 
     async def _post(self, number: int, part: Part, layout: Layout) -> str:
         args = {
@@ -139,7 +144,7 @@ class Outbox:
             "unfurl_links": False,
             "unfurl_media": False,
         }
-        answer = await self.api.call("chat.postMessage", args)
+        answer = await self._call("chat.postMessage", args)
         return str(answer["ts"])
 
     async def _since_question(self) -> list[dict[str, Any]]:
@@ -150,7 +155,7 @@ class Outbox:
         if place.thread:
             method, looking["ts"] = "conversations.replies", place.thread
         try:
-            answer = await self.api.call(method, looking)
+            answer = await self._call(method, looking)
         except SlackError:
             return []
         messages = answer.get("messages")

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 _ID = re.compile(r"[A-Z0-9]{1,40}")
 _TS = re.compile(r"\d{1,20}\.\d{1,10}")
@@ -30,7 +30,7 @@ def timestamp(value: object) -> str:
     return value if isinstance(value, str) and _TS.fullmatch(value) else ""
 
 
-def is_sound(body: object, depth: int = 0) -> bool:
+def is_sound(body: object, depth: int = 0) -> TypeGuard[dict[str, Any]]:
     """Whether what slack-bolt 1.30 takes for objects, names and lists is that.
 
     It looks into a payload before any listener does, and falls over other shapes.

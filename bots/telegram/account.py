@@ -5,8 +5,6 @@ import logging
 import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import structlog
@@ -14,6 +12,7 @@ from aiohttp import web
 from redis.exceptions import RedisError
 
 from bots.adapter import ChannelDownError, Finding
+from bots.proxies import proxy_for
 from bots.telegram.api import TelegramApi
 from bots.telegram.channel import TelegramChannel
 from bots.telegram.checks import examine_bot
@@ -161,20 +160,11 @@ async def open_telegram(
     # At debug the library logs addresses with the token, and what customers write.
     logging.getLogger("telegram").setLevel(logging.WARNING)
     connector = aiohttp.TCPConnector(limit=CALLS_AT_ONCE, keepalive_timeout=KEPT_SECONDS)
-    # Asked once: with trust_env the session asks in a thread for every single call.
     proxy = proxy_for(str(settings.api_base))
     async with aiohttp.ClientSession(connector=connector, proxy=proxy) as session:
         yield TelegramAccount(
             settings, session, store=store, inbox=inbox, feedback=feedback, metrics=metrics
         )
-
-
-def proxy_for(url: str) -> str | None:
-    """The proxy that the environment names for an address."""
-    parts = urlsplit(url)
-    if proxy_bypass(parts.netloc):
-        return None
-    return getproxies().get(parts.scheme)
 
 
 def bot_number(settings: TelegramSettings) -> int:

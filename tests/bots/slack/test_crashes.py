@@ -37,6 +37,9 @@ class Record:
         self.dies_at = dies_at
         self.steps = 0
 
+    async def pause(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
     async def opened(self, surface: str) -> None:
         self.step()
         self.surface = surface

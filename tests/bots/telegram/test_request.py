@@ -5,7 +5,6 @@ import pytest
 from peers.telegram_desk import TOKEN, settings_at
 
 from bots.markdown.telegram import Piece
-from bots.telegram.account import proxy_for
 from bots.telegram.api import Place, TelegramApi
 from bots.telegram.errors import AwayError, MovedError, RefusedError, TokenError, TooManyError
 from core.errors import UndeliverableError
@@ -90,11 +89,3 @@ async def test_a_server_that_speaks_no_json_is_away(telegram, portal):
         api = TelegramApi(settings_at(telegram, api_base=portal), session)
         with pytest.raises(AwayError):
             await api.me()
-
-
-def test_the_environments_proxy_is_used_where_it_should_be(monkeypatch):
-    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
-    monkeypatch.setenv("no_proxy", "127.0.0.1,telegram.local")
-    assert proxy_for("https://api.telegram.org") == "http://proxy.example:3128"
-    assert proxy_for("https://telegram.local/bot") is None
-    assert proxy_for("https://127.0.0.1:8081/") is None
