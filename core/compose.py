@@ -8,6 +8,7 @@ like a control token: a tokenizer may read `<|im_start|>` inside text as the rea
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from core.enclosures import UNKNOWN, Document, Person
 from core.knowledge.documents import Passage
@@ -112,18 +113,23 @@ def _with_documents(question: Question) -> str:
 
 def _ask(passages: Sequence[Passage], question: str, language: str) -> str:
     name = LANGUAGES.get(language, language)
-    lines = [
-        f"[{n}] {neutralise(p.title)}\n{neutralise(p.text)}" for n, p in enumerate(passages, 1)
-    ]
+    lines = [f"[{number}] {_shown(passage)[0]}" for number, passage in enumerate(passages, 1)]
     reference = "\n\n".join(lines) or "(none found)"
     return f"# Reference passages\n{reference}\n\n# Question (answer in {name})\n{question}"
+
+
+@lru_cache(maxsize=1024)
+def _shown(passage: Passage) -> tuple[str, int]:
+    """A passage as the prompt shows it, and its tokens; the same few are shown again and again."""
+    text = f"{neutralise(passage.title)}\n{neutralise(passage.text)}"
+    return text, estimate_tokens(text) + 4
 
 
 def _fit_passages(passages: Sequence[Passage], room: int) -> tuple[list[Passage], int]:
     """Passages may take up to half of the room."""
     fitting, budget = [], room // 2
     for passage in passages:
-        cost = estimate_tokens(passage.text) + estimate_tokens(passage.title) + 4
+        _, cost = _shown(passage)
         if cost <= budget:
             fitting.append(passage)
             budget -= cost

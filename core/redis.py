@@ -37,6 +37,15 @@ Store = WiredRedis | RedisCluster
 Effect = tuple[str, ...]
 """A write as command, key, arguments; happens inside the script that ends a step or not at all."""
 
+
+def tell(key: str, channel: str, subject: str, limit: int, event: str) -> Effect:
+    """The effect that adds an event to a stream and tells it those who listen to a channel.
+
+    They hear "subject id event"; the effect says the id. The stream keeps about `limit` events.
+    """
+    return ("TELL", key, channel, subject, str(limit), event)
+
+
 UNAVAILABLE = (
     RedisConnectionError,
     RedisTimeoutError,
@@ -57,7 +66,14 @@ RUN_EFFECTS = """
 local function run_effects(first_key, packed)
   local said = {}
   for i, effect in ipairs(cjson.decode(packed)) do
-    said[i] = redis.call(effect[1], KEYS[first_key + i - 1], unpack(effect, 2)) or ''
+    local key = KEYS[first_key + i - 1]
+    if effect[1] == 'TELL' then
+      local _, channel, subject, limit, event = unpack(effect)
+      said[i] = redis.call('XADD', key, 'MAXLEN', '~', limit, '*', 'event', event)
+      redis.call('PUBLISH', channel, subject .. ' ' .. said[i] .. ' ' .. event)
+    else
+      said[i] = redis.call(effect[1], key, unpack(effect, 2)) or ''
+    end
   end
   return said
 end

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from core.messages import Address, Message
-from core.redis import Effect, Partition
+from core.redis import Effect, Partition, tell
 from core.replies import Reply
 
 CHANNEL = "web"
@@ -105,25 +105,19 @@ def stream_key(partition: Partition, conversation: str) -> str:
 
 
 def news_channel(partition: Partition) -> str:
-    """Where gateways hear which conversation has news."""
+    """Where gateways hear the events of a partition's conversations."""
     return partition.key("page-news")
 
 
 def emit(
     partition: Partition, conversation: str, events: list[dict[str, Any]], history_hours: float
 ) -> list[Effect]:
-    """The effects that write events, keep them for a while, and wake the gateways.
+    """The effects that write events, keep them for a while, and tell them the gateways.
 
     The ids of the events are what the first `len(events)` effects say.
     """
-    key = stream_key(partition, conversation)
-    limit = str(KEPT_EVENTS)
-    written: list[Effect] = [
-        ("XADD", key, "MAXLEN", "~", limit, "*", "event", to_json(event).decode())
-        for event in events
+    key, channel = stream_key(partition, conversation), news_channel(partition)
+    told = [
+        tell(key, channel, conversation, KEPT_EVENTS, to_json(event).decode()) for event in events
     ]
-    return [
-        *written,
-        ("PEXPIRE", key, str(int(history_hours * 3_600_000))),
-        ("PUBLISH", news_channel(partition), conversation),
-    ]
+    return [*told, ("PEXPIRE", key, str(int(history_hours * 3_600_000)))]

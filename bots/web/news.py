@@ -1,7 +1,7 @@
-"""Which conversations have news: one Redis subscription per gateway wakes the pages it serves.
+"""The news of conversations: one Redis subscription per gateway feeds the pages it serves.
 
-A wake-up carries no content and may be lost; a page then reads its stream at the next one, or at
-its keep-alive. After an outage everybody is woken.
+What is heard may have a gap (an outage, a page that is too slow). A page with a gap reads its
+stream, from the last event it has seen; so does every page at first and after each outage.
 """
 
 import asyncio
@@ -19,33 +19,72 @@ log = structlog.get_logger()
 
 RETRY_SECONDS = 0.5
 PAGES_PER_CONVERSATION = 8
+EVENTS_WAITING = 256
+
+Entry = tuple[str, str]
+"""An event's id in its stream, and the event as JSON."""
 
 
 class TooManyPagesError(Exception):
     """One conversation is open in too many pages; answer 429."""
 
 
+class Reader:
+    """What one page has not been told yet."""
+
+    def __init__(self) -> None:
+        self.has_gap = True
+        """Whether something may be missing here, so that the stream has to be read."""
+        self._waiting: list[Entry] = []
+        self._news = asyncio.Event()
+
+    async def wait(self) -> None:
+        """Wait until there is something to tell."""
+        await self._news.wait()
+
+    def take(self) -> list[Entry]:
+        """What was heard since; before a stream is read, so that nothing falls in between."""
+        waiting, self._waiting = self._waiting, []
+        self.has_gap = False
+        self._news.clear()
+        return waiting
+
+    def hear(self, entry: Entry) -> None:
+        """Take up an event."""
+        if len(self._waiting) >= EVENTS_WAITING:
+            self.miss()
+        elif not self.has_gap:
+            self._waiting.append(entry)
+        self._news.set()
+
+    def miss(self) -> None:
+        """Something may have been missed."""
+        self.has_gap = True
+        self._waiting.clear()
+        self._news.set()
+
+
 class News:
-    """Wakes the readers of conversations."""
+    """Feeds the readers of conversations."""
 
     def __init__(self, store: Store, partitions: tuple[Partition, ...]) -> None:
         self._store = store
         self._channels = [news_channel(partition) for partition in partitions]
-        self._readers: dict[str, set[asyncio.Event]] = {}
+        self._readers: dict[str, set[Reader]] = {}
         self.is_closing = False
 
     @contextmanager
-    def follow(self, conversation: str) -> Generator[asyncio.Event, None, None]:
-        """An event that is set whenever the conversation may have news."""
+    def follow(self, conversation: str) -> Generator[Reader, None, None]:
+        """A reader that hears everything of a conversation from now on."""
         readers = self._readers.setdefault(conversation, set())
         if len(readers) >= PAGES_PER_CONVERSATION:
             raise TooManyPagesError
-        event = asyncio.Event()
-        readers.add(event)
+        reader = Reader()
+        readers.add(reader)
         try:
-            yield event
+            yield reader
         finally:
-            readers.discard(event)
+            readers.discard(reader)
             if not readers:
                 self._readers.pop(conversation, None)
 
@@ -56,12 +95,12 @@ class News:
             try:
                 async with self._store.pubsub(ignore_subscribe_messages=True) as heard:
                     await heard.subscribe(*self._channels)
-                    self._wake_all()
+                    self._miss_all()
                     while True:
                         honour_cancellation()
                         message = await heard.get_message(timeout=None)
                         if message:
-                            self._wake(message["data"])
+                            self._spread(message["data"])
             except (RedisError, OSError) as error:
                 log.warning("page news interrupted", error=type(error).__name__)
                 await asyncio.sleep(RETRY_SECONDS)
@@ -69,12 +108,17 @@ class News:
     def close(self) -> None:
         """End all open pages' streams; their browsers connect again, to another gateway."""
         self.is_closing = True
-        self._wake_all()
+        self._miss_all()
 
-    def _wake(self, conversation: str) -> None:
-        for event in self._readers.get(conversation, ()):
-            event.set()
+    def _spread(self, news: str) -> None:
+        conversation, _, rest = news.partition(" ")
+        readers = self._readers.get(conversation)
+        if readers:
+            entry, _, event = rest.partition(" ")
+            for reader in readers:
+                reader.hear((entry, event))
 
-    def _wake_all(self) -> None:
-        for conversation in self._readers:
-            self._wake(conversation)
+    def _miss_all(self) -> None:
+        for readers in self._readers.values():
+            for reader in readers:
+                reader.miss()

@@ -22,7 +22,7 @@ from bots.web.events import (
     question_event,
     stream_key,
 )
-from bots.web.news import News, TooManyPagesError
+from bots.web.news import Entry, News, Reader, TooManyPagesError
 from bots.web.visitors import Visitors
 from config.persona import Persona
 from config.settings import WebSettings
@@ -144,8 +144,8 @@ class WebRoutes:
             return error_response(400)
         conversation = Address(CHANNEL, request.match_info["account"], visitor, visitor).key
         try:
-            with self._news.follow(conversation) as news:
-                return await self._stream(request, conversation, last, news)
+            with self._news.follow(conversation) as reader:
+                return await self._stream(request, conversation, last, reader)
         except TooManyPagesError:
             return error_response(429, headers={"Retry-After": BUSY_SECONDS})
 
@@ -160,41 +160,47 @@ class WebRoutes:
         return await self._inbox.accept(message, effects)
 
     async def _stream(
-        self, request: web.Request, conversation: str, last: str, news: asyncio.Event
+        self, request: web.Request, conversation: str, last: str, reader: Reader
     ) -> web.StreamResponse:
         key = stream_key(self._inbox.partition(conversation), conversation)
         response = web.StreamResponse(headers=EVENT_HEADERS)
-        news.clear()
-        entries = await self._read(key, last)
+        entries = await self._next(key, last, reader)
         await response.prepare(request)
         await response.write(b"retry: 1000\n\n")
         while not self._news.is_closing:
             if entries:
-                lines = [f"id: {entry}\ndata: {fields['event']}\n\n" for entry, fields in entries]
+                lines = [f"id: {entry}\ndata: {event}\n\n" for entry, event in entries]
                 await response.write("".join(lines).encode())
                 last = entries[-1][0]
-            if len(entries) < EVENTS_AT_ONCE:
-                await self._wait(response, news)
-            news.clear()  # before the read: what comes after it is news
+            if not reader.has_gap:
+                await self._wait(response, reader)
             try:
-                entries = await self._read(key, last)
+                entries = await self._next(key, last, reader)
             except StoreUnavailableError:
                 break  # the page connects again and is told 503
         return response
 
-    async def _wait(self, response: web.StreamResponse, news: asyncio.Event) -> None:
+    async def _wait(self, response: web.StreamResponse, reader: Reader) -> None:
         try:
             async with asyncio.timeout(KEEP_ALIVE_SECONDS):
-                await news.wait()
+                await reader.wait()
         except TimeoutError:
+            reader.miss()
             await response.write(b": keep-alive\n\n")
 
-    async def _read(self, key: str, last: str) -> list[tuple[str, dict[str, str]]]:
+    async def _next(self, key: str, last: str, reader: Reader) -> list[Entry]:
+        """The events after `last`: those heard, or those in the stream where some may be missed."""
+        has_gap = reader.has_gap
+        heard = reader.take()
+        if not has_gap:
+            return [entry for entry in heard if _order(entry[0]) > _order(last)]
         try:
-            entries: Any = await self._store.xrange(key, min=f"({last}", count=EVENTS_AT_ONCE)
+            found: Any = await self._store.xrange(key, min=f"({last}", count=EVENTS_AT_ONCE)
         except UNAVAILABLE as error:
             raise StoreUnavailableError from error
-        return list(entries)
+        if len(found) == EVENTS_AT_ONCE:
+            reader.miss()
+        return [(entry, fields["event"]) for entry, fields in found]
 
     def _persona(self, account: str) -> Persona:
         """Who serves the account; an account nobody names is not there."""
@@ -209,6 +215,11 @@ class WebRoutes:
         if visitor is None:
             raise web.HTTPUnauthorized
         return visitor
+
+
+def _order(entry: str) -> tuple[int, ...]:
+    """Where an event stands in its stream."""
+    return tuple(int(part) for part in entry.split("-"))
 
 
 def _check_same_origin(request: web.Request) -> None:
