@@ -14,12 +14,16 @@ from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from typing_extensions import override
 
 from core.tasks import honour_cancellation
 
 BLOCKING = frozenset({"XREADGROUP", "SHUTDOWN"})
 """Commands that would hold up those behind them."""
+
+SILENCE_SECONDS = 2.5
+"""A reply that takes once to twice as long never comes."""
 
 Reply = asyncio.Future[Any]
 
@@ -62,10 +66,13 @@ class Wire:
         """Write what gathers and read the replies, over one connection."""
         connection = self._connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
         await connection.connect()
+        # redis-py would start a timer for each read and a task for each write; `_watch` has one.
+        connection.socket_timeout = None
         sent: deque[Reply] = deque()
         try:
             async with asyncio.TaskGroup() as group:
                 reading = asyncio.Event()
+                group.create_task(self._watch(sent))
                 group.create_task(self._read(connection, sent, reading))
                 while True:
                     honour_cancellation()
@@ -81,6 +88,15 @@ class Wire:
         finally:
             _fail_all(sent, RedisConnectionError("the connection was closed"))
             await self._close()
+
+    async def _watch(self, sent: deque[Reply]) -> None:
+        """End a connection that owes the same reply for too long."""
+        oldest: Reply | None = None
+        while True:
+            await asyncio.sleep(SILENCE_SECONDS)
+            if sent and sent[0] is oldest:
+                raise RedisTimeoutError("no reply in time")
+            oldest = sent[0] if sent else None
 
     async def _read(
         self, connection: AbstractConnection, sent: deque[Reply], reading: asyncio.Event

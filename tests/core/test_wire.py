@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from core.redis import open_store
 
@@ -73,3 +74,14 @@ async def test_closing_right_after_a_reply_does_not_hang(redis_url):
     for _ in range(300):
         async with asyncio.timeout(5), open_store(redis_url) as store:
             await store.ping()
+
+
+async def test_a_server_that_owes_a_reply_for_too_long_is_given_up(redis_url, store, monkeypatch):
+    monkeypatch.setattr("core.wire.SILENCE_SECONDS", 0.2)
+    async with open_store(redis_url) as patient, open_store(redis_url) as other:
+        await patient.ping()
+        await other.execute_command("CLIENT", "PAUSE", "700", "ALL")
+        with pytest.raises(RedisTimeoutError):
+            await patient.get("anything")
+        async with asyncio.timeout(5):
+            assert await patient.ping()
