@@ -116,6 +116,10 @@ class Pipeline:
         language = detect_language(turn.text, voice.persona.languages, None)
         return Scene(voice, History(), language, "").sentence("apology", Outcome.FAILED)
 
+    def abandoned(self, request: Request) -> Reply:
+        """What stands for an answer that nobody waited for."""
+        return self._scene(request).reply("", Outcome.ABANDONED)
+
     def _scene(self, request: Request) -> Scene:
         turn, history = request.turn, request.background.history
         voice = request.voice or self._personas.route(turn.address)

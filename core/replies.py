@@ -15,6 +15,8 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     HANDED_OVER = "handed_over"
     FAILED = "failed"
+    ABANDONED = "abandoned"
+    """Whoever asked through the API hung up before the end."""
 
 
 class Origin(StrEnum):

@@ -3,6 +3,7 @@
 Answered in the process that got the request: its caller waits, and repeats by itself.
 """
 
+import asyncio
 import secrets
 import time
 from collections.abc import AsyncGenerator
@@ -20,7 +21,7 @@ from core.metrics import Metrics
 from core.personas import Personas
 from core.pipeline import Pipeline
 from core.redis import Store, run_effects
-from core.replies import Delta, Done, ReplyEvent, Retract
+from core.replies import Delta, Done, Reply, ReplyEvent, Retract
 from core.scene import Background, Request
 from core.turn import first_turn
 from core.voice import Voice
@@ -94,17 +95,26 @@ class ApiRoutes:
 
     async def _answer(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
         """The answer's events; memory and audit are written before its end is told."""
-        has_spoken = False
-        async with aclosing(self._pipeline.answer(request)) as events:
-            async for event in events:
-                if not has_spoken and isinstance(event, Delta | Done):
-                    has_spoken = True
-                    waited = time.time() - request.turn.messages[0].received_at
-                    self._metrics.first_text.labels(CHANNEL).observe(max(0.0, waited))
-                if isinstance(event, Done):
-                    await run_effects(self._store, await self._ledger.close(request, event.reply))
-                    self._ledger.measure(request, event.reply)
-                yield event
+        has_spoken = has_ended = False
+        try:
+            async with aclosing(self._pipeline.answer(request)) as events:
+                async for event in events:
+                    if not has_spoken and isinstance(event, Delta | Done):
+                        has_spoken = True
+                        waited = time.time() - request.turn.messages[0].received_at
+                        self._metrics.first_text.labels(CHANNEL).observe(max(0.0, waited))
+                    if isinstance(event, Done):
+                        has_ended = True
+                        await self._close(request, event.reply)
+                    yield event
+        except (asyncio.CancelledError, GeneratorExit):
+            if not has_ended:
+                await self._close(request, self._pipeline.abandoned(request))
+            raise
+
+    async def _close(self, request: Request, reply: Reply) -> None:
+        await run_effects(self._store, await self._ledger.close(request, reply))
+        self._ledger.measure(request, reply)
 
     async def _request(self, body: CompletionBody, voice: Voice, key_name: str) -> Request:
         """What the pipeline is asked; without a `user` there is nobody to remember."""

@@ -1,7 +1,9 @@
 """What reaches the model of what a caller says, and what is remembered of it."""
 
+import asyncio
 import json
 
+import pytest
 from company import write_persona
 from peers.caller import ask, assistant, read, user
 from peers.model import chunk, stream
@@ -61,7 +63,39 @@ async def test_what_an_early_close_cuts_off_is_not_remembered(open_api, peer):
         await parts.close()
         await peer.until(lambda: peer.open == 0)
         await ask(api.openai, "我叫什么", user="u1")
+        records = await audited(api.house)
     assert len(peer.bodies[1]["messages"]) == 2
+    assert [record["outcome"] for record in records] == ["abandoned", "answered"]
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_a_caller_who_hangs_up_before_the_first_word_is_in_the_audit_once(
+    open_api, peer, streamed
+):
+    peer.script(stream(chunk(""), end="hang"))
+    async with open_api(peer) as api:
+        asking = asyncio.ensure_future(
+            api.openai.chat.completions.create(
+                model="shop", messages=[user("讲讲")], stream=streamed
+            )
+        )
+        await peer.until(lambda: peer.open == 1)
+        asking.cancel()
+        await peer.until(lambda: peer.open == 0)
+        async with asyncio.timeout(5):
+            while not (records := await audited(api.house)):
+                await asyncio.sleep(0.01)
+    assert [record["outcome"] for record in records] == ["abandoned"]
+
+
+async def audited(house) -> list[dict[str, str]]:
+    """All audit records, the oldest first."""
+    rows = [
+        row
+        for partition in house.inbox.partitions
+        for row in await house.store.xrange(partition.key("audit"))
+    ]
+    return [fields for _, fields in sorted(rows)]
 
 
 async def test_two_users_two_keys_and_two_personas_never_mix(open_api, company, peer):
