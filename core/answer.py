@@ -4,7 +4,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from core.inbox import Inbox, Lease
+from core.delivery import LeaseDelivery
 from core.metrics import Metrics
 from core.pipeline import Pipeline
 from core.replies import Delta, Done, Reply, ReplyEvent
@@ -15,10 +15,16 @@ class Answer:
     """The events of one attempt; the finished reply is stored before its Done goes on."""
 
     def __init__(
-        self, inbox: Inbox, lease: Lease, pipeline: Pipeline, request: Request, metrics: Metrics
+        self,
+        delivery: LeaseDelivery,
+        pipeline: Pipeline,
+        request: Request,
+        metrics: Metrics,
+        *,
+        is_atomic: bool,
     ) -> None:
-        self._inbox = inbox
-        self._lease = lease
+        self._delivery = delivery
+        self._is_atomic = is_atomic
         self._pipeline = pipeline
         self._request = request
         self._metrics = metrics
@@ -26,8 +32,8 @@ class Answer:
 
     async def events(self) -> AsyncGenerator[ReplyEvent, None]:
         """What the pipeline says, or the stored reply of an earlier attempt alone."""
-        if self._lease.reply:
-            self.reply = self._lease.reply
+        if self._delivery.lease.reply:
+            self.reply = self._delivery.lease.reply
             yield Done(self.reply)
             return
         has_spoken = False
@@ -42,10 +48,15 @@ class Answer:
 
     async def _store(self, reply: Reply) -> None:
         count = len(self._request.turn.messages)
-        await self._inbox.commit(self._lease, {"reply": reply.to_json(), "count": count})
+        await self._delivery.store(reply, count, at_once=not self._is_atomic)
         self.reply = reply
 
     def _measure_first_text(self) -> None:
         message = self._request.turn.messages[0]
         waited = max(0.0, time.time() - message.received_at)
         self._metrics.first_text.labels(message.address.channel).observe(waited)
+
+
+async def only(reply: Reply) -> AsyncGenerator[ReplyEvent, None]:
+    """The events of a reply that is finished from the start."""
+    yield Done(reply)

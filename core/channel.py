@@ -52,6 +52,11 @@ class Delivery(Protocol):
 class Channel(Protocol):
     """The sending half of a platform."""
 
+    @property
+    def is_atomic(self) -> bool:
+        """Whether all of a reply leaves in the very step that records it, by effects alone."""
+        ...
+
     async def enclosures(self, turn: Turn) -> Enclosures:
         """Fetch what came with a turn; what cannot be had counts as unread. Bounded in time."""
         ...

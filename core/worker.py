@@ -7,7 +7,6 @@ attempt the customer gets the apology and the messages go to the dead-letter lis
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -15,7 +14,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from config.settings import InboxSettings
-from core.answer import Answer
+from core.answer import Answer, only
 from core.channel import Channels
 from core.delivery import LeaseDelivery
 from core.errors import (
@@ -31,7 +30,6 @@ from core.metrics import Metrics
 from core.pipeline import Pipeline
 from core.places import Places
 from core.redis import UNAVAILABLE, Partition
-from core.replies import Done, Reply, ReplyEvent
 from core.scene import Background, Request
 from core.tasks import honour_cancellation
 from core.turn import first_turn
@@ -257,12 +255,13 @@ class Worker:
             return
         channel = self._channels.of(turn.address)
         request = replace(request, enclosures=await channel.enclosures(turn))
-        answer = Answer(self._inbox, lease, self._pipeline, request, self._metrics)
+        delivery = LeaseDelivery(self._inbox, lease, self._places.rest)
+        answer = Answer(
+            delivery, self._pipeline, request, self._metrics, is_atomic=channel.is_atomic
+        )
         try:
             async with aclosing(answer.events()) as events:
-                await channel.reply(
-                    turn, events, LeaseDelivery(self._inbox, lease, self._places.rest)
-                )
+                await channel.reply(turn, events, delivery)
         except UndeliverableError as error:
             log.warning("reply undeliverable", message=turn.messages[0].digest, reason=str(error))
             answer.reply = answer.reply or self._pipeline.apology(turn)
@@ -277,12 +276,10 @@ class Worker:
         turn = request.turn
         reply = self._pipeline.apology(turn)
         log.error("message given up", message=turn.messages[0].digest, attempts=lease.attempt - 1)
+        delivery = LeaseDelivery(self._inbox, lease, self._places.rest)
         try:
-            async with asyncio.timeout(APOLOGY_SECONDS), aclosing(_only(reply)) as events:
-                channel = self._channels.of(turn.address)
-                await channel.reply(
-                    turn, events, LeaseDelivery(self._inbox, lease, self._places.rest)
-                )
+            async with asyncio.timeout(APOLOGY_SECONDS), aclosing(only(reply)) as events:
+                await self._channels.of(turn.address).reply(turn, events, delivery)
         except (LeaseLostError, *STORE_GONE):
             raise
         except Exception as error:  # noqa: BLE001 - what poisoned the answer may poison the apology
@@ -294,7 +291,3 @@ class Worker:
         ]
         await self._inbox.finish(lease, count, effects)
         self._ledger.measure(request, reply)
-
-
-async def _only(reply: Reply) -> AsyncGenerator[ReplyEvent, None]:
-    yield Done(reply)

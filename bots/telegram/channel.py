@@ -40,6 +40,8 @@ TEXT_ENDINGS = (".txt", ".md", ".csv", ".tsv", ".json", ".yaml", ".yml", ".xml",
 class TelegramChannel:
     """Brings replies to chats."""
 
+    is_atomic = False
+
     def __init__(self, api: TelegramApi, flood: Flood, state: State) -> None:
         self._api = api
         self._flood = flood

@@ -33,6 +33,8 @@ FOLD_SECONDS = 0.025
 class WebChannel:
     """Brings replies to pages."""
 
+    is_atomic = True
+
     def __init__(self, inbox: Inbox, settings: WebSettings) -> None:
         self._inbox = inbox
         self._history_hours = settings.history_hours

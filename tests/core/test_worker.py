@@ -70,6 +70,8 @@ class Ledger:
 class PartsChannel:
     """Sends a reply word by word; `script` steps in before each part."""
 
+    is_atomic = False
+
     def __init__(self) -> None:
         self.sent: list[str] = []
         self.script: list[Callable] = []
