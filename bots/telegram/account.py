@@ -100,11 +100,7 @@ class TelegramAccount:
     async def listen(self) -> None:
         """Poll, or look after the webhook, until cancelled."""
         try:
-            if self._settings.mode == "webhook":
-                await self._watch()
-            async with alone(self._store, f"{CHANNEL}:{self._bot}", POLLER_SECONDS):
-                await self._api.drop_webhook()
-                await Poller(self._api, self._take).run()
+            await (self._watch() if self._settings.mode == "webhook" else self._poll())
         except ApiError as error:
             raise ChannelDownError(f"telegram is away ({error})") from None
         except (HolderLostError, RedisError, OSError) as error:
@@ -126,6 +122,12 @@ class TelegramAccount:
                 f"({error}); it should be a public https address at port 443, 80, 88 or 8443"
                 f"{_account(self._settings)}"
             ) from None
+
+    async def _poll(self) -> None:
+        """Fetch updates while no other replica does."""
+        async with alone(self._store, f"{CHANNEL}:{self._bot}", POLLER_SECONDS):
+            await self._api.drop_webhook()
+            await Poller(self._api, self._take).run()
 
     async def _watch(self) -> None:
         """Set the webhook again if somebody took it away."""

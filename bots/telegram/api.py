@@ -27,7 +27,7 @@ CONNECTIONS = 40
 """Deliveries that Telegram makes to a webhook at a time."""
 DOWNLOAD_SECONDS = 20.0
 HURRY_SECONDS = 3.0
-"""For calls that nothing depends on."""
+"""For calls that are made again, or that nothing depends on."""
 NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 
 
@@ -125,7 +125,7 @@ class TelegramApi:
     async def connection(self, identity: str) -> Connection:
         """A business connection."""
         with translated():
-            found = await self._bot.get_business_connection(identity)
+            found = await self._bot.get_business_connection(identity, read_timeout=HURRY_SECONDS)
         return Connection.model_validate(found.to_dict())
 
     async def send(
@@ -215,7 +215,9 @@ class TelegramApi:
             return None
         timeout = aiohttp.ClientTimeout(total=DOWNLOAD_SECONDS)
         try:
-            async with self._session.get(found.file_path, timeout=timeout) as answer:
+            async with self._session.get(
+                found.file_path, timeout=timeout, allow_redirects=False
+            ) as answer:
                 if answer.status != 200:
                     raise RefusedError(f"the file cannot be fetched: status {answer.status}")
                 content = await answer.content.read(most + 1)

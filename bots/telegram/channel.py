@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 
-from bots.markdown.telegram import render
+from bots.markdown.telegram import Piece, render
 from bots.pace import draw
 from bots.telegram.api import Place, TelegramApi
 from bots.telegram.errors import ApiError
@@ -86,7 +86,7 @@ async def _finish(
     turn: Turn, reply: Reply, outlet: Outlet, number: int | None, delivery: Delivery
 ) -> None:
     """Send the parts that have not left; the first into the message that grew, if one did."""
-    pieces = render(reply.text)
+    pieces = render(reply.text) or (Piece(reply.text),)
     for index in range(delivery.sent, len(pieces)):
         piece = pieces[index]
         keyboard = _thumbs(turn) if index == len(pieces) - 1 and _is_answer(reply) else None

@@ -8,9 +8,9 @@ ApiError                the base
     TooManyError        repeat after `seconds`
     RefusedError        this call will never be taken; `reason` is Telegram's
         MovedError      the group has the number `chat` now
+        ClosedError     nothing can be written in the chat any more: the core's UndeliverableError
     TokenError          the token, or the method, is unknown to the server
     ConflictError       another program takes this bot's updates
-core.errors.UndeliverableError where nothing can be written in the chat any more
 """
 
 from collections.abc import Generator
@@ -83,6 +83,10 @@ class MovedError(RefusedError):
         self.chat = chat
 
 
+class ClosedError(RefusedError, UndeliverableError):
+    """Nothing can be written in the chat any more: blocked, kicked, gone."""
+
+
 class TokenError(ApiError):
     """The server does not know the token, or not the method."""
 
@@ -115,5 +119,5 @@ def _ours(error: TelegramError) -> Exception:
             is_closed = isinstance(error, Forbidden) or any(
                 words in error.message.lower() for words in CLOSED
             )
-            return (UndeliverableError if is_closed else RefusedError)(error.message)
+            return (ClosedError if is_closed else RefusedError)(error.message)
     return AwayError(type(error).__name__)

@@ -64,7 +64,7 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
-    """Somebody deleted messages; they are here without content."""
+    """Somebody deleted messages of a business chat; they are here without content."""
 
     messages: tuple[Message, ...]
 
@@ -107,8 +107,11 @@ def _asked(post: Post, me: Me, account: str, now: float) -> Asked | Moved | None
 
 
 def _changed(post: Post, me: Me, account: str, now: float) -> Changed | None:
-    """What it was meant for is not asked: only a message that waits for an answer is amended."""
-    message = _message(post, me, account, now) if _is_customer(post) else None
+    """Who it is meant for is not asked: only a message that waits for an answer is amended.
+
+    Without a date nobody edited it: Telegram tells of a link's preview and the like too.
+    """
+    message = _message(post, me, account, now) if post.edit_date and _is_customer(post) else None
     if message is None:
         return None
     # Each edit is a message of its own if it must be answered anew.
@@ -116,11 +119,12 @@ def _changed(post: Post, me: Me, account: str, now: float) -> Changed | None:
 
 
 def _withdrawn(deletion: Deletion, me: Me, account: str, now: float) -> Withdrawn:
-    chat = _chat_name(me, deletion.chat.id, deletion.business_connection_id)
-    address = Address(CHANNEL, account, chat, str(deletion.chat.id))
-    return Withdrawn(
-        tuple(Message(f"{chat}/{number}", address, "", now) for number in deletion.message_ids)
+    chat, business = deletion.chat, deletion.business_connection_id
+    posts = (
+        Post(message_id=number, chat=chat, business_connection_id=business)
+        for number in deletion.message_ids
     )
+    return Withdrawn(tuple(_bare(post, me, account, now) for post in posts))
 
 
 def _is_customer(post: Post) -> bool:
@@ -128,7 +132,8 @@ def _is_customer(post: Post) -> bool:
     if post.chat.type == "channel" or post.is_automatic_forward:
         return False
     if post.business_connection_id:
-        return post.sender is not None and post.sender.id == post.chat.id
+        sender = post.sender
+        return sender is not None and sender.id == post.chat.id and not sender.is_bot
     # Administrators who write as their group, and people who write as their channel, stand behind
     # a bot's name.
     return bool(post.sender_chat or (post.sender and not post.sender.is_bot))
@@ -175,15 +180,19 @@ def _message(post: Post, me: Me, account: str, now: float) -> Message | None:
             return None
         text = _replied_text(post, me) or "/help"  # it says the bot's name alone
     text, source = _without_payload(text)
+    bare = _bare(post, me, account, now)
+    return replace(bare, text=text, source=source, attachments=attachments)
+
+
+def _bare(post: Post, me: Me, account: str, now: float) -> Message:
+    """A message without its content."""
     chat = _chat_name(me, post.chat.id, post.business_connection_id)
     return Message(
         f"{chat}/{post.message_id}",
         Address(CHANNEL, account, chat, str(_author(post)), str(_topic(post) or "")),
-        text,
+        "",
         now,
         language=post.sender.language_code if post.sender else "",
-        source=source,
-        attachments=attachments,
         envelope=_envelope(post),
     )
 
@@ -210,7 +219,6 @@ def _envelope(post: Post) -> dict[str, str]:
         "message": str(post.message_id),
         "topic": str(_topic(post) or ""),
         "business": post.business_connection_id,
-        "private": "yes" if post.chat.type == "private" else "",
     }
     return {name: value for name, value in fields.items() if value}
 

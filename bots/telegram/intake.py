@@ -2,17 +2,18 @@
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from dataclasses import replace
+from typing import Any
 
 import structlog
 
 from bots.telegram.api import Place, TelegramApi
-from bots.telegram.errors import ApiError, AwayError, TooManyError
+from bots.telegram.errors import ApiError, RefusedError
 from bots.telegram.events import CHANNEL, Asked, Changed, Me, Moved, Withdrawn, understand
 from bots.telegram.state import State
 from bots.telegram.updates import Press, Update
 from bots.telegram.words import THANKS, our_language
-from core.errors import UndeliverableError
 from core.feedback import Feedback
 from core.inbox import Amendment, Inbox, Receipt
 from core.messages import Message
@@ -91,21 +92,31 @@ class Intake:
 
     async def _change(self, message: Message, again: Message) -> bool:
         message = await self._at_home(message)
-        if await self._inbox.amend(message) is not Amendment.IN_WORK or not message.text:
+        latest = replace(message, id=await self._state.latest(message.id))
+        if await self._inbox.amend(latest) is not Amendment.IN_WORK or not message.text:
             return True
-        return await self._accept(replace(again, address=message.address))
+        if not await self._accept(replace(again, address=message.address)):
+            return False
+        await self._state.ask_again(message.id, again.id)
+        return True
 
     async def _press(self, press: Press) -> None:
         is_ours = await self._feedback.take(press.data, str(press.sender.id), CHANNEL)
         thanks = THANKS[our_language(press.sender.language_code)] if is_ours else ""
+        signs = [self._api.acknowledge(press.id, thanks)]
+        about = press.message
+        if is_ours and about and about.chat.id > 0:  # in a group others may press too
+            place = Place(about.chat.id, business=about.business_connection_id or None)
+            signs.append(self._api.drop_keyboard(place, about.message_id))
+        async with asyncio.TaskGroup() as group:
+            for sign in signs:
+                group.create_task(self._show(sign))
+
+    async def _show(self, sign: Coroutine[Any, Any, None]) -> None:
         try:
             async with asyncio.timeout(PRESS_SECONDS):
-                await self._api.acknowledge(press.id, thanks)
-                about = press.message
-                if is_ours and about and about.chat.id > 0:  # in a group others may press too
-                    place = Place(about.chat.id, business=about.business_connection_id or None)
-                    await self._api.drop_keyboard(place, about.message_id)
-        except (ApiError, UndeliverableError, TimeoutError) as error:
+                await sign
+        except (ApiError, TimeoutError) as error:
             log.debug("press not answered", account=self._account, error=type(error).__name__)
 
     async def _at_home(self, message: Message) -> Message:
@@ -128,9 +139,9 @@ class Intake:
             return known
         try:
             found = await self._api.connection(connection)
-        except (AwayError, TooManyError):
-            return None
-        except (ApiError, UndeliverableError):
+        except RefusedError:
             return False
+        except ApiError:
+            return None
         await self._state.connect(found)
         return found.may_reply

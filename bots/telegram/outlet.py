@@ -12,7 +12,13 @@ from telegram import InlineKeyboardMarkup
 
 from bots.markdown.telegram import Piece, plain_text
 from bots.telegram.api import Place, TelegramApi
-from bots.telegram.errors import AwayError, MovedError, RefusedError, TooManyError
+from bots.telegram.errors import (
+    AwayError,
+    MovedError,
+    RefusedError,
+    TokenError,
+    TooManyError,
+)
 from bots.telegram.flood import Flood
 from bots.telegram.state import State
 from core.errors import PlatformAwayError
@@ -83,13 +89,18 @@ class Outlet:
         return await self._insist(lambda: call(Piece(plain_text(piece))))
 
     async def _insist(self, call: Callable[[], Awaitable[Given]]) -> Given:
-        """Repeat a call until Telegram takes or refuses it; PlatformAwayError ends patience."""
+        """Repeat a call until Telegram takes or refuses it; PlatformAwayError ends patience.
+
+        It is raised at the end of patience and not sooner: the worker repeats the turn at once.
+        """
         deadline = time.monotonic() + PATIENCE_SECONDS
         pause = FIRST_PAUSE_SECONDS
         while True:
+            left = max(0.0, deadline - time.monotonic())
             try:
-                wait = self.flood.admit(self.place.chat, deadline - time.monotonic())
+                wait = self.flood.admit(self.place.chat, left)
             except TooManyError:
+                await self._pause(left)
                 raise PlatformAwayError from None
             if wait:
                 await self._pause(wait)
@@ -100,7 +111,7 @@ class Outlet:
             except MovedError as error:
                 await self.moved(error.chat)
                 raise
-            except AwayError:
+            except (AwayError, TokenError):  # a token that was renewed is set right soon
                 if time.monotonic() + pause > deadline:
                     raise PlatformAwayError from None
                 await self._pause(pause)

@@ -32,8 +32,8 @@ class Poller:
         self._settled: set[int] = set()
         """Updates above the offset that are done; Telegram sends them again all the same."""
         self._has_failed = False
-        self._broken = 0
-        """The update that last broke us."""
+        self._hindrance = ""
+        """What was last complained of: an update's number, or redis."""
 
     async def run(self) -> None:
         """Fetch and take; raises ChannelDownError."""
@@ -72,6 +72,8 @@ class Poller:
         newest = max(update.update_id for update in updates)
         self._offset = min(left) if left else newest + 1
         self._settled = {number for number in self._settled if number > self._offset}
+        if not left:
+            self._hindrance = ""
         return not left
 
     async def _take_lane(self, lane: Sequence[Update]) -> None:
@@ -79,9 +81,6 @@ class Poller:
         for update in lane:
             try:
                 is_taken = await self._take(update)
-            except StoreUnavailableError:
-                log.warning("updates wait for redis")
-                return
             except Exception as error:  # noqa: BLE001 - one chat's update must not end the others
                 self._complain(update.update_id, error)
                 return
@@ -90,8 +89,15 @@ class Poller:
             self._settled.add(update.update_id)
 
     def _complain(self, number: int, error: Exception) -> None:
-        if number != self._broken:
-            self._broken = number
+        """Say once what is in the way."""
+        is_away = isinstance(error, StoreUnavailableError)
+        cause = "redis" if is_away else str(number)
+        if cause == self._hindrance:
+            return
+        self._hindrance = cause
+        if is_away:
+            log.warning("updates wait for redis")
+        else:
             log.error("update cannot be taken", update=number, error=trace(error))
 
 

@@ -7,6 +7,8 @@ from bots.telegram.updates import Connection
 from core.errors import StoreUnavailableError
 from core.redis import UNAVAILABLE, Store
 
+EDIT_SECONDS = 86_400
+"""Longer than a question is ever answered."""
 ALBUM_SECONDS = 600
 """Parts of an album come within a second or two, or when we are back."""
 
@@ -14,7 +16,7 @@ Said = TypeVar("Said")
 
 
 class State:
-    """Groups that moved, business connections and albums of one bot."""
+    """Groups that moved, business connections, albums and edits of one bot."""
 
     def __init__(self, store: Store, bot: int) -> None:
         self._store = store
@@ -39,6 +41,14 @@ class State:
         """Whether the bot may answer there, None if unknown; raises StoreUnavailableError."""
         allowed = await _ask(self._store.hget(f"{self._prefix}:business", connection))
         return None if allowed is None else allowed == "reply"
+
+    async def ask_again(self, message: str, again: str) -> None:
+        """Note that an edited message is asked under a new id; raises StoreUnavailableError."""
+        await _ask(self._store.set(f"{self._prefix}:again:{message}", again, ex=EDIT_SECONDS))
+
+    async def latest(self, message: str) -> str:
+        """The id under which a message was last asked; raises StoreUnavailableError."""
+        return str(await _ask(self._store.get(f"{self._prefix}:again:{message}")) or message)
 
     async def leads_album(self, album: str, message: str) -> bool:
         """Whether a message is the first of its album; raises StoreUnavailableError."""

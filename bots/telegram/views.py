@@ -78,11 +78,9 @@ class DraftSupport:
         """Learn from a draft that was shown, or refused; whether this chat takes drafts."""
         if error is None:
             self._has_worked = True
-        elif isinstance(error, RefusedError | TokenError):
-            # Where they have worked before, it is this chat that takes none.
+        elif isinstance(error, TokenError):  # said for an unknown method too
             self.is_missing = not self._has_worked
-            return False
-        return True
+        return not isinstance(error, RefusedError | TokenError)
 
 
 class Draft(Quiet):

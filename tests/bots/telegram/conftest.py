@@ -14,7 +14,7 @@ from peers.telegram import TelegramPeer, telegram_peer
 from peers.telegram_desk import PARTITIONS, TOKEN, open_account, settings_at
 from peers.telegram_updates import BotAccount
 
-from bots.house import House
+from bots.house import House, Role
 from bots.telegram.account import TelegramAccount
 from bots.telegram.api import TelegramApi
 from config.settings import HttpSettings, InboxSettings
@@ -51,14 +51,14 @@ def open_house(company: Path, redis_url: str, telegram: TelegramPeer, store: Sto
     """XiaoQ with accounts at the peer; without a word about them, one that polls."""
 
     def opened(
-        *accounts: dict[str, Any], port: int = 0, **sections: Any
+        *accounts: dict[str, Any], port: int = 0, role: Role = Role.ALL, **sections: Any
     ) -> AbstractAsyncContextManager[House]:
         named = tuple(
             {"token": TOKEN, "api_base": telegram.url} | account for account in accounts or ({},)
         )
         settings = settings_for(company, redis_url, telegram=named, **sections)
         http = HttpSettings(port=port or settings.http.port)
-        return running(settings.model_copy(update={"http": http}))
+        return running(settings.model_copy(update={"http": http}), role)
 
     return opened
 

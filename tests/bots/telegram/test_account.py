@@ -6,6 +6,7 @@ import pytest
 from peers.telegram_desk import TOKEN, listening, open_account, settings_at
 
 from bots.adapter import ChannelDownError, Mark
+from bots.house import Role
 from config.errors import ConfigError
 
 
@@ -44,7 +45,7 @@ async def test_what_is_no_token_stops_the_start_at_once(telegram, store):
             pass
 
 
-@pytest.mark.parametrize("trouble", [502, "reset"])
+@pytest.mark.parametrize("trouble", [403, 502, "reset"])
 async def test_a_platform_that_is_away_is_no_wrong_setting(account, telegram, trouble):
     telegram.fail("getMe", trouble)
     with pytest.raises(ChannelDownError, match="telegram is away"):
@@ -57,6 +58,14 @@ async def test_a_platform_out_of_reach_is_no_wrong_setting(account, telegram):
     with pytest.raises(ChannelDownError) as away:
         await account.start()
     assert "abcdef" not in str(away.value)
+
+
+async def test_a_worker_answers_what_a_gateway_took_in(open_house, telegram, bot):
+    async with open_house(role=Role.GATEWAY), open_house(role=Role.WORKER):
+        bot.says(7, "怎么退货")
+        await telegram.wait_for(1)
+    assert telegram.texts(7) == ["七天内可以退货，请在订单页申请。"]
+    assert len(telegram.called("getMe")) == 1
 
 
 async def test_an_address_telegram_refuses_stops_the_start(telegram, bot, store):
@@ -110,6 +119,12 @@ class TestDoctor:
         assert mark is Mark.BAD
         assert "does not answer" in seen
         assert TOKEN not in seen
+
+    async def test_an_api_that_refuses_to_say(self, account, telegram):
+        telegram.fail("getMe", 403)
+        ((mark, seen),) = await examined(account)
+        assert mark is Mark.BAD
+        assert "does not answer" in seen
 
     async def test_a_webhook_in_the_way_of_polling(self, account, bot, telegram, api):
         await api.set_webhook("https://elsewhere.example/hook", "s")

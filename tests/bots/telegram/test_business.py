@@ -1,5 +1,10 @@
 """A company's own account that answers through the bot."""
 
+import asyncio
+
+import pytest
+from peers.model import DONE, chunk, stream
+
 ANSWER = "七天内可以退货，请在订单页申请。"
 BILL = "下单时勾选发票，三天内发到邮箱。"
 OWNER = 50
@@ -65,3 +70,45 @@ async def test_a_customers_press_counts_here_too(house, telegram, bot):
     bot.presses(7, message.id, "👍", business=connection)
     await telegram.wait_for(lambda: not telegram.messages(7, scope=connection)[0].buttons)
     assert 'vote="up"} 1.0' in house.metrics.render().decode()
+
+
+async def test_what_stands_beside_a_deleted_message_is_answered(
+    open_house, thinking, telegram, bot, model
+):
+    go_on = asyncio.Event()
+    model.script(stream(go_on, chunk("好。"), chunk(finish="stop"), DONE))
+    async with open_house(**thinking):
+        connection = bot.connects(OWNER)
+        bot.says(7, "我想退掉那个红色的杯子", business=connection)
+        await model.until(lambda: model.open == 1)
+        bot.says(7, "我想要一个蓝色的盘子", business=connection)
+        gone = bot.says(7, "我的密码是 1234", business=connection)
+        await telegram.all_acknowledged(bot)
+        bot.deletes(connection, 7, gone["business_message"]["message_id"])
+        await telegram.all_acknowledged(bot)
+        go_on.set()
+        await telegram.wait_for(2)
+    assert "蓝色" in telegram.texts(7, scope=connection)[1]
+    assert not any("1234" in str(body) for body in model.bodies)
+
+
+@pytest.mark.parametrize("trouble", [401, 429, 502])
+async def test_a_connection_that_cannot_be_asked_for_now_is_asked_for_again(
+    house, telegram, bot, trouble
+):
+    telegram.fail("getBusinessConnection", trouble)
+    with bot.holding():
+        connection = bot.connects(OWNER)
+    bot.says(7, "怎么退货", business=connection)
+    await telegram.wait_for(1)
+    assert telegram.texts(7, scope=connection) == [ANSWER]
+
+
+async def test_a_connection_that_is_unknown_to_telegram_holds_nobody_up(house, telegram, bot):
+    connection = bot.connects(OWNER)
+    with bot.holding() as held:
+        bot.says(7, "怎么退货", business=connection)
+    held[0]["business_message"]["business_connection_id"] = "gone"
+    bot.deliver(held[0])
+    await telegram.all_acknowledged(bot)
+    assert telegram.called("getBusinessConnection")[0].status == 400

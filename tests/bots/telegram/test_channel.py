@@ -71,6 +71,15 @@ async def test_a_part_that_was_cut_off_comes_at_most_twice(account, bot, telegra
     assert telegram.texts(7) == ["七天内。"] * 2
 
 
+async def test_an_answer_of_nothing_but_marks_is_sent_as_it_stands(
+    account, bot, telegram, inbox, asked
+):
+    bot.says(7, "怎么退货")
+    turn, lease = await asked()
+    await answer(account, inbox, turn, lease, only(reply("```\n```")))
+    assert telegram.texts(7) == ["```\n```"]
+
+
 @pytest.mark.parametrize("trouble", [500, 502, "reset"])
 async def test_a_call_that_fails_is_repeated(account, bot, telegram, inbox, asked, trouble):
     bot.says(7, "怎么退货")
@@ -141,6 +150,23 @@ async def test_in_a_group_one_message_grows(account, bot, telegram, inbox, asked
     assert message.buttons
     assert str(message.data["reply_to_message"]["message_id"]) == turn.id.split("/")[1]
     assert not telegram.drafts(GROUP)
+
+
+async def test_a_slow_edit_does_not_overtake_the_answer(account, bot, telegram, inbox, asked):
+    bot.says(7, "@xiaoq_bot 怎么退货", chat=GROUP)
+    turn, lease = await asked()
+    telegram.fail("editMessageText", "slow")
+
+    async def events():
+        yield Delta("七天")
+        await telegram.wait_for(1)
+        yield Delta("内")
+        await telegram.wait_for(lambda: bool(telegram.called("editMessageText")))
+        yield Done(reply("七天内。"))
+
+    await answer(account, inbox, turn, lease, events())
+    assert telegram.texts(GROUP) == ["七天内。"]
+    assert telegram.messages(GROUP)[0].edits == 2
 
 
 async def test_after_a_crash_the_growing_message_is_finished(account, bot, telegram, inbox, asked):

@@ -34,7 +34,7 @@ def asked(text="", **content):
 def test_a_private_message_is_a_question():
     message = asked("怎么退货")
     assert (message.text, message.language, message.received_at) == ("怎么退货", "zh-hans", 5.0)
-    assert message.envelope == {"chat": "7", "message": "3", "private": "yes"}
+    assert message.envelope == {"chat": "7", "message": "3"}
     assert message.address.channel == "telegram"
     assert message.address.account == "main"
 
@@ -219,22 +219,30 @@ def test_an_edit_replaces_a_message_and_can_be_one_of_its_own():
     assert found.message.text == found.again.text == "怎么换货"
 
 
+def test_an_edit_that_shows_no_date_changed_nothing_a_person_sees():
+    post = {"message_id": 3, "chat": PRIVATE, "from": ANN, "text": "怎么换货"}
+    assert meaning("edited_message", **post) is None
+
+
 class TestBusiness:
     """Through a business account."""
 
-    def said(self, by=7):
+    def said(self, by=7, *, is_bot=False):
         return meaning(
             "business_message",
             message_id=3,
             chat=PRIVATE,
             text="在吗",
             business_connection_id="c1",
-            **{"from": ANN | {"id": by}},
+            **{"from": ANN | {"id": by, "is_bot": is_bot}},
         )
 
     def test_a_customer_is_heard_and_the_owner_is_not(self):
         assert self.said().message.envelope["business"] == "c1"
         assert self.said(by=99) is None
+
+    def test_a_bot_that_writes_to_the_owner_is_not_answered(self):
+        assert self.said(is_bot=True) is None
 
     def test_it_is_another_conversation_than_that_with_the_bot(self):
         assert self.said().message.address.key != asked("在吗").address.key
@@ -250,6 +258,7 @@ class TestBusiness:
         message = self.said().message
         assert found.messages[0].id == message.id
         assert found.messages[0].address == message.address
+        assert found.messages[0].envelope == message.envelope
         assert not found.messages[0].text
 
 

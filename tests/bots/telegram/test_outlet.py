@@ -8,7 +8,7 @@ from bots.markdown.telegram import Entity, Piece
 from bots.telegram.api import Place
 from bots.telegram.errors import RefusedError
 from bots.telegram.flood import Flood
-from bots.telegram.outlet import Outlet
+from bots.telegram.outlet import PATIENCE_SECONDS, Outlet
 from bots.telegram.state import State
 from core.errors import PlatformAwayError
 
@@ -52,6 +52,32 @@ async def test_a_storm_of_refusals_is_waited_out(outlet, telegram):
     await outlet.send(Piece("好"))
     first, second = telegram.called("sendMessage")
     assert second.at - first.at > 0.9
+
+
+@pytest.mark.parametrize("trouble", [401, 502])
+async def test_a_token_that_is_not_known_now_costs_no_attempt(
+    outlet, telegram, monkeypatch, trouble
+):
+    monkeypatch.setattr("bots.telegram.outlet.PATIENCE_SECONDS", 0.2)
+    telegram.fail("sendMessage", trouble, times=99)
+    with pytest.raises(PlatformAwayError):
+        await outlet.send(Piece("好"))
+
+
+async def test_a_chat_that_is_closed_for_long_is_not_tried_again_at_once(api, store, bot, telegram):
+    rests = []
+
+    async def rest(seconds):
+        rests.append(seconds)
+
+    outlet = Outlet(api, Flood(30), State(store, bot.id), Place(7), rest)
+    bot.says(7, "好")
+    telegram.flood(7, 3600)
+    for _ in range(2):
+        with pytest.raises(PlatformAwayError):
+            await outlet.send(Piece("好"))
+    assert rests == [pytest.approx(PATIENCE_SECONDS, abs=1)] * 2
+    assert len(telegram.called("sendMessage")) == 1
 
 
 async def test_patience_ends(outlet, telegram, monkeypatch):

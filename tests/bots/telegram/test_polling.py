@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from peers.telegram_desk import listening, open_account, settings_at, waiting
+from structlog.testing import capture_logs
 
 from bots.adapter import ChannelDownError
 from bots.telegram.polling import Poller
@@ -80,6 +81,33 @@ async def test_the_offset_stays_at_what_could_not_be_taken(api, telegram, bot, t
         await telegram.all_acknowledged(bot)
         task.cancel()
     assert memo.taken == ["0", "1", "2", "3"]
+
+
+async def test_an_outage_of_redis_is_logged_once(api, telegram, bot):
+    memo = Memo(*[StoreUnavailableError()] * 6)
+    for customer in (7, 8, 9):
+        bot.says(customer, "怎么退货")
+    with capture_logs() as logged:
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(Poller(api, memo.take).run())
+            await telegram.all_acknowledged(bot)
+            task.cancel()
+    assert [line["event"] for line in logged] == ["updates wait for redis"]
+
+
+async def test_a_poll_that_is_stopped_confirms_nothing_that_was_not_taken(api, telegram, bot):
+    reached = asyncio.Event()
+
+    async def take(_):
+        reached.set()
+        await asyncio.Event().wait()
+
+    bot.says(7, "怎么退货")
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(Poller(api, take).run())
+        await reached.wait()
+        task.cancel()
+    assert len(telegram.pending(bot)) == 1
 
 
 async def test_another_poller_is_named_as_the_reason(api, telegram, bot):

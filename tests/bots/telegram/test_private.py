@@ -9,6 +9,15 @@ from peers.telegram_checks import units
 ANSWER = "七天内可以退货，请在订单页申请。"
 
 
+async def audited(store):
+    """The audit's records."""
+    return [
+        fields
+        async for stream in store.scan_iter("xq:*:audit")
+        for _, fields in await store.xrange(stream)
+    ]
+
+
 async def test_a_question_is_answered(house, telegram, bot):
     bot.says(7, "怎么退货")
     await telegram.wait_for(1)
@@ -43,6 +52,15 @@ async def test_start_greets_and_help_helps_in_the_customers_language(house, tele
     await telegram.wait_for(2)
     assert telegram.texts(7) == ["Hello"]
     assert telegram.texts(8) == ["您好"]
+
+
+async def test_a_deep_links_payload_is_kept_as_the_source(house, telegram, bot, store):
+    bot.says(7, "/start shop_window", language_code="en")
+    await telegram.wait_for(1)
+    async with asyncio.timeout(5):
+        while not (records := await audited(store)):
+            await asyncio.sleep(0.02)
+    assert [record["source"] for record in records] == ["shop_window"]
 
 
 async def test_a_new_conversation_and_a_person_can_be_asked_for(house, telegram, bot):
@@ -133,9 +151,35 @@ async def test_a_server_without_drafts_is_asked_once(open_house, thinking, teleg
     assert len(telegram.called("sendMessageDraft")) == 1
 
 
-async def test_drafts_that_get_lost_do_not_matter(open_house, thinking, telegram, bot, model):
-    telegram.fail("sendMessageDraft", "reset", times=9)
-    telegram.fail("sendChatAction", 500, times=9)
+async def test_a_chat_that_takes_no_drafts_takes_them_from_no_other(
+    open_house, thinking, telegram, bot, model
+):
+    telegram.fail("sendMessageDraft", 400)
+    async with open_house(**thinking):
+        for number, customer in enumerate((7, 8), 1):
+            bot.says(customer, "我想退掉那个红色的杯子")
+            await telegram.wait_for(number)
+    assert not telegram.drafts(7)
+    assert telegram.drafts(8)
+
+
+async def test_a_draft_that_comes_late_does_not_overtake_the_answer(
+    open_house, thinking, telegram, bot, model
+):
+    telegram.fail("sendMessageDraft", "slow", seconds=0.4)
+    async with open_house(**thinking):
+        bot.says(7, "我想退掉那个红色的杯子")
+        await telegram.wait_for(1)
+    (chat,) = telegram.world.seen(7)
+    assert chat.drafts[-1].at < telegram.messages(7)[0].at
+
+
+@pytest.mark.parametrize(("draft", "sign"), [("reset", 500), (403, 403)])
+async def test_drafts_that_get_lost_do_not_matter(
+    open_house, thinking, telegram, bot, *, model, draft, sign
+):
+    telegram.fail("sendMessageDraft", draft, times=9)
+    telegram.fail("sendChatAction", sign, times=9)
     async with open_house(**thinking):
         bot.says(7, "我想退掉那个红色的杯子")
         await telegram.wait_for(1)
@@ -176,6 +220,15 @@ async def test_who_blocked_the_bot_ends_the_turn_quietly(house, telegram, bot):
     assert len(telegram.called("sendMessage", 7)) == 2
 
 
+async def test_in_a_storm_of_refusals_everybody_is_answered_once(house, telegram, bot):
+    await telegram.wait_for(lambda: bool(telegram.called("getUpdates")))
+    telegram.storm(12, retry_after=1)
+    for customer in range(1, 6):
+        bot.says(customer, "怎么退货")
+    await telegram.wait_for(5, 20)
+    assert [telegram.texts(customer) for customer in range(1, 6)] == [[ANSWER]] * 5
+
+
 class TestThumbs:
     """Buttons under an answer."""
 
@@ -204,6 +257,18 @@ class TestThumbs:
         await telegram.wait_for(lambda: bool(telegram.called("answerCallbackQuery")))
         assert "text" not in telegram.called("answerCallbackQuery")[0].parameters
         assert telegram.messages(7)[0].buttons
+
+    async def test_a_press_that_is_found_late_counts_and_takes_the_buttons(
+        self, house, telegram, bot
+    ):
+        bot.says(7, "怎么退货")
+        await telegram.wait_for(1)
+        with bot.holding() as held:
+            bot.presses(7, telegram.messages(7)[0].id, "👍")
+        bot.callbacks.clear()
+        bot.deliver(held[0])
+        await telegram.wait_for(lambda: not telegram.messages(7)[0].buttons)
+        assert telegram.called("answerCallbackQuery")[0].status == 400
 
     async def test_an_old_message_that_cannot_be_seen_is_fine(self, house, telegram, bot):
         bot.says(7, "怎么退货")

@@ -1,16 +1,40 @@
 """The library's HTTP on aiohttp."""
 
+from traceback import format_exception
+
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from peers.telegram_desk import TOKEN, settings_at
 
 from bots.markdown.telegram import Piece
 from bots.telegram.api import Place, TelegramApi
-from bots.telegram.errors import AwayError, MovedError, RefusedError, TokenError, TooManyError
+from bots.telegram.errors import (
+    ApiError,
+    AwayError,
+    MovedError,
+    RefusedError,
+    TokenError,
+    TooManyError,
+)
 from core.errors import UndeliverableError
 
 HERE = Place(7)
 HELLO = Piece("您好")
+
+
+@pytest.fixture
+async def detour(telegram):
+    """A server that sends everybody on to the peer's files; its address."""
+
+    async def elsewhere(request):
+        raise web.HTTPFound(f"{telegram.url}{request.path}")
+
+    app = web.Application()
+    app.router.add_get("/{rest:.*}", elsewhere)
+    async with TestServer(app) as server:
+        yield str(server.make_url("/file/bot"))
 
 
 @pytest.fixture
@@ -89,3 +113,22 @@ async def test_a_server_that_speaks_no_json_is_away(telegram, portal):
         api = TelegramApi(settings_at(telegram, api_base=portal), session)
         with pytest.raises(AwayError):
             await api.me()
+
+
+async def test_a_file_comes_from_the_named_server_and_no_other(telegram, bot, detour):
+    file = bot.sends_document(7, b"A-77")["message"]["document"]["file_id"]
+    settings = settings_at(telegram, file_base=detour)
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(RefusedError) as error:
+            await TelegramApi(settings, session).download(file, 100)
+    assert "302" in str(error.value)
+    assert not telegram.called("file")
+
+
+@pytest.mark.parametrize("trouble", [404, 500, "reset"])
+async def test_a_file_that_cannot_be_fetched_tells_nobody_the_token(api, telegram, bot, trouble):
+    file = bot.sends_document(7, b"A-77")["message"]["document"]["file_id"]
+    telegram.fail("file", trouble, times=9)  # the client repeats a download that was cut
+    with pytest.raises(ApiError) as error:
+        await api.download(file, 100)
+    assert TOKEN not in "".join(format_exception(error.value))

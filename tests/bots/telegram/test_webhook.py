@@ -28,7 +28,7 @@ def port():
 
 
 @asynccontextmanager
-async def calling(telegram, store, port):
+async def calling(telegram, store, port, *, is_started=True):
     """Post bodies to an account in webhook mode; gives their status."""
     chosen = settings_at(telegram, mode="webhook", public_url=f"http://127.0.0.1:{port}")
     right = webhook_secret(chosen)
@@ -37,7 +37,8 @@ async def calling(telegram, store, port):
         open_door(HttpSettings(port=port), account.routes(), Health()) as url,
         aiohttp.ClientSession() as session,
     ):
-        await account.start()
+        if is_started:
+            await account.start()
 
         async def post(body, secret=right, **more):
             headers = {"Content-Type": "application/json"} | more
@@ -103,6 +104,14 @@ async def test_what_could_not_be_taken_comes_again(open_house, telegram, bot, po
         await telegram.wait_for(1)
         await telegram.all_acknowledged(bot)
         assert 'receipt="backlog_full"' in house.metrics.render().decode()
+
+
+async def test_before_the_bot_knows_itself_telegram_must_send_again(telegram, bot, store, port):
+    with bot.holding():
+        update = bot.says(7, "怎么退货")
+    async with calling(telegram, store, port, is_started=False) as callback:
+        assert await callback(update) == 503
+    assert await waiting(store) == []
 
 
 @pytest.mark.parametrize("secret", ["", "wrong", None, "é", "a" * 9000])
