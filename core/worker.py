@@ -265,6 +265,9 @@ class Worker:
         except UndeliverableError as error:
             log.warning("reply undeliverable", message=turn.messages[0].digest, reason=str(error))
             answer.reply = answer.reply or self._pipeline.apology(turn)
+        except PlatformAwayError:
+            await self._places.rest(lease.entry, RETRY_SECONDS)
+            raise
         if answer.reply is None:
             raise RuntimeError("the channel did not hear the answer out")
         effects = await self._ledger.close(request, answer.reply)

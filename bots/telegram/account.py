@@ -113,6 +113,10 @@ class TelegramAccount:
     async def _take(self, update: Update) -> bool:
         return self._me is not None and await self._intake.take(update, self._me)
 
+    async def _turn_away(self, update: Update) -> None:
+        if self._me is not None:
+            await self._intake.turn_away(update, self._me)
+
     async def _set_webhook(self) -> None:
         try:
             await self._api.set_webhook(webhook_url(self._settings), webhook_secret(self._settings))
@@ -127,7 +131,7 @@ class TelegramAccount:
         """Fetch updates while no other replica does."""
         async with alone(self._store, f"{CHANNEL}:{self._bot}", POLLER_SECONDS):
             await self._api.drop_webhook()
-            await Poller(self._api, self._take).run()
+            await Poller(self._api, self._take, self._turn_away).run()
 
     async def _watch(self) -> None:
         """Set the webhook again if somebody took it away."""

@@ -8,12 +8,13 @@ from typing import Any
 
 import structlog
 
+from bots.markdown.telegram import Piece
 from bots.telegram.api import Place, TelegramApi
 from bots.telegram.errors import ApiError, RefusedError
 from bots.telegram.events import CHANNEL, Asked, Changed, Me, Moved, Withdrawn, understand
 from bots.telegram.state import State
 from bots.telegram.updates import Press, Update
-from bots.telegram.words import THANKS, our_language
+from bots.telegram.words import THANKS, TOO_FAST, our_language
 from core.feedback import Feedback
 from core.inbox import Amendment, Inbox, Receipt
 from core.messages import Message
@@ -21,8 +22,8 @@ from core.metrics import Metrics
 
 log = structlog.get_logger()
 
-PRESS_SECONDS = 3.0
-"""For the signs that answer a press; the vote itself is kept before."""
+SIGN_SECONDS = 3.0
+"""For what is shown at once: the signs that answer a press, that a chat is too fast."""
 
 
 class Intake:
@@ -66,6 +67,18 @@ class Intake:
             case Press() as press:
                 await self._press(press)
         return True
+
+    async def turn_away(self, update: Update, me: Me) -> None:
+        """Tell a chat that writes too fast that its newest messages were not taken."""
+        match understand(update, me, self._account, time.time()):
+            case Asked(message):
+                envelope = message.envelope
+                place = Place(int(envelope["chat"]), business=envelope.get("business"))
+                words = Piece(TOO_FAST[our_language(message.language)])
+                await self._show(self._say(place, words))
+
+    async def _say(self, place: Place, words: Piece) -> None:
+        await self._api.send(place, words)
 
     async def _ask(self, asked: Asked) -> bool:
         message, album = asked.message, asked.album
@@ -114,10 +127,10 @@ class Intake:
 
     async def _show(self, sign: Coroutine[Any, Any, None]) -> None:
         try:
-            async with asyncio.timeout(PRESS_SECONDS):
+            async with asyncio.timeout(SIGN_SECONDS):
                 await sign
         except (ApiError, TimeoutError) as error:
-            log.debug("press not answered", account=self._account, error=type(error).__name__)
+            log.debug("sign not shown", account=self._account, error=type(error).__name__)
 
     async def _at_home(self, message: Message) -> Message:
         """The message in the conversation that its group had before it moved."""

@@ -1,6 +1,7 @@
 """Updates fetched from Telegram; the offset moves only over what is settled."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import groupby
 
@@ -19,15 +20,22 @@ POLL_SECONDS = 30
 PAUSE_SECONDS = 0.5
 """Before what could not be taken is asked for again."""
 
+MOST_WAITING = 80
+"""Updates that may wait; Telegram gives 100 at a time, and behind them nobody would be heard."""
+
 Take = Callable[[Update], Awaitable[bool]]
+TurnAway = Callable[[Update], Awaitable[None]]
 
 
 class Poller:
     """Polls for one bot until cancelled."""
 
-    def __init__(self, api: TelegramApi, take: Take) -> None:
+    def __init__(self, api: TelegramApi, take: Take, turn_away: TurnAway) -> None:
         self._api = api
         self._take = take
+        self._turn_away = turn_away
+        self._full: set[object] = set()
+        """Chats for which there was no room in the last batch."""
         self._offset: int | None = None
         self._settled: set[int] = set()
         """Updates above the offset that are done; Telegram sends them again all the same."""
@@ -62,12 +70,14 @@ class Poller:
     async def _settle(self, updates: Sequence[Update]) -> bool:
         """Take a batch, chats beside each other; False if something of it must come again."""
         fresh = [update for update in updates if update.update_id not in self._settled]
+        self._full.clear()
         fresh.sort(key=lambda update: (update.lane, update.update_id))
         async with asyncio.TaskGroup() as group:
             for _, lane in groupby(fresh, key=lambda update: update.lane):
                 group.create_task(self._take_lane(list(lane)))
         if not updates:
             return True
+        await self._make_room(updates)
         left = [update.update_id for update in updates if update.update_id not in self._settled]
         newest = max(update.update_id for update in updates)
         self._offset = min(left) if left else newest + 1
@@ -85,8 +95,21 @@ class Poller:
                 self._complain(update.update_id, error)
                 return
             if not is_taken:
+                self._full.add(update.lane)
                 return
             self._settled.add(update.update_id)
+
+    async def _make_room(self, updates: Sequence[Update]) -> None:
+        """Turn away what a full conversation has no room for where it keeps others unheard."""
+        left = [update for update in updates if update.update_id not in self._settled]
+        lanes = Counter(update.lane for update in left if update.lane in self._full)
+        if len(left) < MOST_WAITING or not lanes:
+            return
+        lane, _ = lanes.most_common(1)[0]
+        surplus = [update for update in left if update.lane == lane]
+        log.warning("a chat writes faster than it is answered", turned_away=len(surplus))
+        self._settled.update(update.update_id for update in surplus)
+        await self._turn_away(surplus[-1])
 
     def _complain(self, number: int, error: Exception) -> None:
         """Say once what is in the way."""

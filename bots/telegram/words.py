@@ -16,6 +16,11 @@ COMMANDS = {
 }
 """The menu: command and description."""
 THANKS = {"zh": "谢谢您的反馈！", "en": "Thank you for the feedback!"}
+TOO_FAST = {
+    "zh": "您发得太快了，最后几条我没能收下。请等我回答完前面的，再发一次。",
+    "en": "That was too fast for me, and your last messages were not taken. "
+    "Please wait for my answers and send them again.",
+}
 GOOD, BAD = "👍", "👎"
 
 

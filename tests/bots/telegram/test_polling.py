@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 
 from bots.adapter import ChannelDownError
 from bots.telegram.polling import Poller
+from bots.telegram.words import TOO_FAST
 from config.settings import InboxSettings
 from core.errors import StoreUnavailableError
 
@@ -55,8 +56,43 @@ async def test_a_full_conversation_stops_no_other_and_loses_nothing(telegram, bo
     assert [each.text for each in await waiting(store)] == ["第2句", "第3句"]
 
 
+async def test_a_chat_that_floods_is_told_so_and_keeps_nobody_from_being_heard(
+    telegram, bot, store, inbox
+):
+    tight = InboxSettings(lane_length=2)
+    async with open_account(store, settings_at(telegram), inbox=tight) as account:
+        for number in range(150):
+            bot.says(7, f"第{number}句", language_code="zh-hans")
+        bot.says(8, "怎么退货")
+        async with listening(account), asyncio.timeout(10):
+            while "8" not in {each.address.user for each in await waiting(store)}:
+                await asyncio.sleep(0.02)
+    assert [each.text for each in await waiting(store) if each.address.user == "7"] == [
+        "第0句",
+        "第1句",
+    ]
+    assert set(telegram.texts(7)) == {TOO_FAST["zh"]}
+    assert telegram.texts(8) == []
+
+
+async def test_an_outage_of_redis_turns_nobody_away(telegram, bot, api):
+    async def take(_):
+        raise StoreUnavailableError
+
+    for number in range(150):
+        bot.says(7, f"第{number}句")
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(Poller(api, take, Memo().turn_away).run())
+        await telegram.wait_for(lambda: len(telegram.called("getUpdates")) > 2)
+        task.cancel()
+    assert len(telegram.pending(bot)) == 150
+
+
 class Memo:
     """Takes updates as told and remembers what it took."""
+
+    async def turn_away(self, update):
+        raise AssertionError("nobody is too fast here")
 
     def __init__(self, *troubles):
         self.troubles = list(troubles)
@@ -77,7 +113,7 @@ async def test_the_offset_stays_at_what_could_not_be_taken(api, telegram, bot, t
     for number in range(4):
         bot.says(7, str(number))
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(Poller(api, memo.take).run())
+        task = group.create_task(Poller(api, memo.take, memo.turn_away).run())
         await telegram.all_acknowledged(bot)
         task.cancel()
     assert memo.taken == ["0", "1", "2", "3"]
@@ -89,7 +125,7 @@ async def test_an_outage_of_redis_is_logged_once(api, telegram, bot):
         bot.says(customer, "怎么退货")
     with capture_logs() as logged:
         async with asyncio.TaskGroup() as group:
-            task = group.create_task(Poller(api, memo.take).run())
+            task = group.create_task(Poller(api, memo.take, memo.turn_away).run())
             await telegram.all_acknowledged(bot)
             task.cancel()
     assert [line["event"] for line in logged] == ["updates wait for redis"]
@@ -104,7 +140,7 @@ async def test_a_poll_that_is_stopped_confirms_nothing_that_was_not_taken(api, t
 
     bot.says(7, "怎么退货")
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(Poller(api, take).run())
+        task = group.create_task(Poller(api, take, Memo().turn_away).run())
         await reached.wait()
         task.cancel()
     assert len(telegram.pending(bot)) == 1
@@ -117,12 +153,12 @@ async def test_another_poller_is_named_as_the_reason(api, telegram, bot):
 
         async def first():
             with pytest.raises(ChannelDownError, match="another program polls"):
-                await Poller(api, memo.take).run()
+                await Poller(api, memo.take, memo.turn_away).run()
             second.cancel()
 
         group.create_task(first())
         await telegram.wait_for(lambda: bool(telegram.called("getUpdates")))
-        second = group.create_task(Poller(api, memo.take).run())
+        second = group.create_task(Poller(api, memo.take, memo.turn_away).run())
 
 
 async def test_of_two_replicas_one_polls_and_the_other_relieves_it(telegram, bot, store):
@@ -146,7 +182,7 @@ async def test_a_flood_of_polls_waits(api, telegram, bot):
     bot.says(7, "0")
     telegram.storm(1, retry_after=1)
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(Poller(api, memo.take).run())
+        task = group.create_task(Poller(api, memo.take, memo.turn_away).run())
         await telegram.all_acknowledged(bot)
         task.cancel()
     first, second = telegram.called("getUpdates")[:2]
@@ -157,7 +193,7 @@ async def test_a_flood_of_polls_waits(api, telegram, bot):
 async def test_an_outage_ends_the_polling_with_a_reason(api, telegram, bot, trouble):
     telegram.fail("getUpdates", trouble, times=2)
     with pytest.raises(ChannelDownError, match="telegram is away"):
-        await Poller(api, Memo().take).run()
+        await Poller(api, Memo().take, Memo().turn_away).run()
 
 
 async def test_one_poll_that_is_cut_is_no_outage(api, telegram, bot):
@@ -165,7 +201,7 @@ async def test_one_poll_that_is_cut_is_no_outage(api, telegram, bot):
     telegram.fail("getUpdates", "reset")
     bot.says(7, "0")
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(Poller(api, memo.take).run())
+        task = group.create_task(Poller(api, memo.take, memo.turn_away).run())
         await telegram.all_acknowledged(bot)
         task.cancel()
     assert memo.taken == ["0"]
