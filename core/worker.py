@@ -25,6 +25,7 @@ from core.errors import (
     trace,
 )
 from core.inbox import Entry, Inbox, Lease
+from core.lag import Lag
 from core.ledger import Ledger
 from core.metrics import Metrics
 from core.pipeline import Pipeline
@@ -67,6 +68,7 @@ class Worker:
         self._settings = settings
         self._metrics = metrics
         self._places = Places(settings.workers)
+        self._lag = Lag()
         # By entry and not by its id: two partitions can give out the same id in one millisecond.
         self._working: dict[Entry, asyncio.Task[None]] = {}
         self._leases: dict[Entry, Lease] = {}
@@ -74,7 +76,7 @@ class Worker:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; then finish within the grace time and hand back the rest."""
         async with asyncio.TaskGroup() as turns, asyncio.TaskGroup() as keepers:
-            heart = keepers.create_task(self._beat())
+            keeping = [keepers.create_task(work) for work in (self._beat(), self._lag.watch())]
             async with asyncio.TaskGroup() as readers:
                 reading = [
                     readers.create_task(self._read(partition, turns))
@@ -86,7 +88,8 @@ class Worker:
                     task.cancel()
             await self._drain()
             await self._give_back()
-            heart.cancel()
+            for task in keeping:
+                task.cancel()
 
     async def _drain(self) -> None:
         if self._working:
@@ -153,6 +156,7 @@ class Worker:
     async def _start(self, entry: Entry, turns: asyncio.TaskGroup) -> None:
         if entry in self._working:
             return
+        await self._lag.settle()
         await self._places.take()
         if entry in self._working:
             self._places.leave()
