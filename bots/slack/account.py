@@ -10,23 +10,20 @@ from aiohttp import web
 
 from bots.adapter import ChannelDownError, Finding
 from bots.proxies import proxy_for
-from bots.slack.api import Api, RefusedError, SlackError, web_client
+from bots.slack.api import TOKEN_REFUSALS, Api, RefusedError, SlackError, SlackHosts, web_client
+from bots.slack.assistant import Assistant
+from bots.slack.background import open_background
+from bots.slack.capabilities import Capabilities, missing
 from bots.slack.channel import SlackChannel
-from bots.slack.chores import open_chores
-from bots.slack.desk import Desk
-from bots.slack.door import Door
+from bots.slack.checks import app_token_advice, events_path, examine, setting, token_advice
+from bots.slack.dispatch import Dispatcher, Webhook
+from bots.slack.ephemeral import Ephemeral
 from bots.slack.events import PLATFORM, Identity
 from bots.slack.files import Files
-from bots.slack.findings import app_token_advice, events_path, examine, setting, token_advice
-from bots.slack.hosts import Hosts
-from bots.slack.panes import Panes, State
+from bots.slack.home import Health, Home
+from bots.slack.intake import Intake, Threads
 from bots.slack.people import People
-from bots.slack.powers import Powers
-from bots.slack.reception import Reception
-from bots.slack.scopes import missing
-from bots.slack.sockets import Sockets
-from bots.slack.threads import Threads
-from bots.slack.whisper import Whisper
+from bots.slack.socket_mode import SocketMode
 from config.errors import ConfigError
 from config.settings import SlackSettings
 from core.feedback import Feedback
@@ -39,18 +36,6 @@ log = structlog.get_logger()
 
 SESSION_SECONDS = 30.0
 CONNECT_SECONDS = 5.0
-_TOKEN_REFUSALS = {
-    "invalid_auth",
-    "account_inactive",
-    "token_revoked",
-    "token_expired",
-    "not_authed",
-    "not_allowed_token_type",
-    "missing_scope",
-    "no_permission",
-    "org_login_required",
-    "forbidden_team",
-}
 
 
 class SlackAccount:
@@ -64,7 +49,7 @@ class SlackAccount:
         api: Api,
         app_api: Api | None,
         channel: SlackChannel,
-        desk: Desk,
+        dispatcher: Dispatcher,
         session: aiohttp.ClientSession,
     ) -> None:
         self.account = settings.name
@@ -72,16 +57,16 @@ class SlackAccount:
         self._settings = settings
         self._api = api
         self._app_api = app_api
-        self._desk = desk
+        self._dispatcher = dispatcher
         self._session = session
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
-        """The door for events, commands and clicks; none in Socket Mode."""
+        """The entrance for events, commands and clicks; none in Socket Mode."""
         secret = self._settings.signing_secret
         if self._app_api or secret is None:
             return []
-        door = Door(self._desk, secret.get_secret_value())
-        return [web.post(events_path(self._settings), door.serve)]
+        webhook = Webhook(self._dispatcher, secret.get_secret_value())
+        return [web.post(events_path(self._settings), webhook.serve)]
 
     async def start(self) -> None:
         """Ask Slack who we are. Raises ConfigError for refused tokens, else ChannelDownError."""
@@ -95,7 +80,7 @@ class SlackAccount:
             await self._open_url()
         if lacking := missing(headers.get("x-oauth-scopes", "")):
             log.warning("slack app lacks scopes", account=self.account, scopes=lacking)
-        self._desk.identity = Identity(
+        self._dispatcher.identity = Identity(
             self.account,
             str(who["team_id"]),
             str(who["user_id"]),
@@ -107,8 +92,8 @@ class SlackAccount:
         """Take events in until cancelled; over HTTP they come by themselves."""
         if self._app_api is None:
             await asyncio.Event().wait()
-        sockets = Sockets(
-            self._session, self._open_url, self._desk.handle, self._settings.connections
+        sockets = SocketMode(
+            self._session, self._open_url, self._dispatcher.handle, self._settings.connections
         )
         await sockets.run()
 
@@ -129,7 +114,7 @@ class SlackAccount:
         return str(answer["url"])
 
     def _refusal(self, error: RefusedError, name: str, advice: str) -> Exception:
-        if error.code not in _TOKEN_REFUSALS:
+        if error.code not in TOKEN_REFUSALS:
             return ChannelDownError(f"slack says {error.code}")
         return ConfigError(
             f"{setting(self._settings, name)}: Slack refuses it ({error.code}); {advice}"
@@ -145,37 +130,38 @@ async def open_slack(  # noqa: PLR0913 - an account meets all the parts of the h
     feedback: Feedback,
     personas: Personas,
     metrics: Metrics,
-    state: State,
+    state: Health,
 ) -> AsyncGenerator[SlackAccount, None]:
     """Put an account together; nothing is asked of Slack before `start`."""
     base, token = str(settings.api_base), settings.bot_token.get_secret_value()
-    async with _session(base) as session, open_chores() as chores:
+    async with _session(base) as session, open_background() as background:
         client = web_client(token, base, session)
-        api, powers, hosts = Api(client), Powers(settings.name), Hosts(base)
+        api, capabilities, hosts = Api(client), Capabilities(settings.name), SlackHosts(base)
         people = People(api, store)
-        whisper = Whisper(session, api, powers, hosts)
-        panes = Panes(
+        ephemeral = Ephemeral(session, api, capabilities, hosts)
+        home = Home(
             api=api,
-            powers=powers,
             people=people,
             personas=personas,
             metrics=metrics,
-            state=state,
+            health=state,
             admins=settings.admins,
         )
-        reception = Reception(
+        intake = Intake(
             inbox=inbox,
             threads=Threads(store, inbox),
             feedback=feedback,
             people=people,
-            panes=panes,
-            whisper=whisper,
-            chores=chores,
+            assistant=Assistant(api, capabilities, people, personas),
+            home=home,
+            ephemeral=ephemeral,
+            background=background,
             metrics=metrics,
         )
-        channel = SlackChannel(api, powers, people, Files(session, token, hosts), whisper)
-        desk = Desk(settings.name, reception, client)
-        yield SlackAccount(settings, api, _app_api(settings, session), channel, desk, session)
+        files = Files(session, token, hosts)
+        channel = SlackChannel(api, capabilities, people, files, ephemeral)
+        dispatcher = Dispatcher(settings.name, intake, client)
+        yield SlackAccount(settings, api, _app_api(settings, session), channel, dispatcher, session)
 
 
 def _session(base: str) -> aiohttp.ClientSession:

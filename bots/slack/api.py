@@ -17,6 +17,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 from slack_sdk.errors import SlackApiError
@@ -44,6 +45,21 @@ _UNCLEAR = {"internal_error", "fatal_error", "service_unavailable", "request_tim
 Pause = Callable[[float], Awaitable[None]]
 NOTHING: Mapping[str, object] = MappingProxyType({})
 _LIMITED = {"ratelimited", "rate_limited"}
+TOKEN_REFUSALS = {
+    "invalid_auth",
+    "account_inactive",
+    "token_revoked",
+    "token_expired",
+    "not_authed",
+    "not_allowed_token_type",
+    "missing_scope",
+    "no_permission",
+    "org_login_required",
+    "forbidden_team",
+}
+"""An administrator has to act; it concerns the whole account."""
+FILES = "files.slack.com"
+HOOKS = "hooks.slack.com"
 
 
 class SlackError(Exception):
@@ -192,3 +208,27 @@ class Api:
 def _seconds(given: str) -> float:
     """The `Retry-After` of an answer; a second where it has none."""
     return float(given) if given.isdigit() else 1.0
+
+
+class SlackHosts:
+    """Slack's own hosts: the real ones, and where the Web API is set to be.
+
+    Addresses of files and answers come with payloads, so they are looked at before they are called.
+    """
+
+    def __init__(self, api_base: str) -> None:
+        self._own = _origin(api_base)
+
+    def hold(self, url: str, host: str) -> bool:
+        """Whether an address is at this host of Slack, over https, or at the Web API's origin."""
+        origin = _origin(url)
+        return origin is not None and origin in (("https", host, None), self._own)
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None] | None:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    return None if parts.username or parts.password else (parts.scheme, parts.hostname, port)

@@ -23,6 +23,8 @@ MOST_SOURCES = 5
 TITLE = 120
 SECTION = 2_900
 """Characters of a section; Slack takes 3,000."""
+NOTIFIED = 300
+"""Characters in the notification of an answer that still grows."""
 UP, DOWN = "xiaoq_up", "xiaoq_down"
 THUMBS = "xiaoq_thumbs"
 
@@ -52,11 +54,19 @@ class Part:
 
     markdown: str
     """Harmless already; at most 11,000 characters."""
-    notification: str
-    """mrkdwn for where no blocks are shown."""
+    source: str
+    """The Markdown that a notification tells of."""
     language: str = ""
     sources: str = ""
     thumbs: Thumbs | None = None
+    is_growing: bool = False
+
+    @property
+    def notification(self) -> str:
+        """mrkdwn for where no blocks are shown; made where it is needed, which no stream does."""
+        if self.is_growing:
+            return _escaped(self.markdown[:NOTIFIED])
+        return to_mrkdwn(self.source) or GROWING
 
     def blocks(self, layout: Layout) -> list[Body]:
         """All of it."""
@@ -80,7 +90,7 @@ class Part:
 def growing(text: str) -> Part:
     """As much of an unfinished answer as one message shows."""
     shown = render(text)[:1] or (GROWING,)
-    return Part(shown[0], to_mrkdwn(text) or GROWING)
+    return Part(shown[0], text, is_growing=True)
 
 
 def lay_out(reply: Reply, thumbs: Thumbs) -> tuple[Part, ...]:
@@ -89,23 +99,28 @@ def lay_out(reply: Reply, thumbs: Thumbs) -> tuple[Part, ...]:
     Fixed sentences get no thumbs: there is nothing to learn from a vote on a greeting.
     """
     texts = render(reply.text) or (GROWING,)
-    first = Part(texts[0], to_mrkdwn(reply.text) or GROWING)
-    middle = [Part(text, to_mrkdwn(text) or GROWING) for text in texts[1:]]
-    *others, last = (first, *middle)
+    sources = (reply.text, *texts[1:])
+    *others, (text, source) = zip(texts, sources, strict=True)
     end = Part(
-        last.markdown,
-        last.notification,
+        text,
+        source,
         reply.language,
         _listed(reply.sources, reply.language),
         None if reply.origin is Origin.FIXED else thumbs,
     )
-    return (*others, end)
+    return (*(Part(*other) for other in others), end)
 
 
 def _listed(sources: Sequence[Source], language: str) -> str:
     titles = [html.unescape(source.title).strip()[:TITLE] for source in sources[:MOST_SOURCES]]
     named = list(dict.fromkeys(filter(None, titles)))
     return f"{say('sources', language)}: {' · '.join(named)}" if named else ""
+
+
+def _escaped(text: str) -> str:
+    """Harmless Markdown as mrkdwn, without the time that parsing takes."""
+    words = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    return html.escape(words, quote=False)
 
 
 def _sections(text: str) -> list[Body]:

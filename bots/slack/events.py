@@ -15,13 +15,22 @@ from enum import Enum
 from typing import Any
 
 from bots.slack.files import attached, file_urls
-from bots.slack.reading import mentioned, readable, text_in, wire_text, without_mention
-from bots.slack.shapes import at, identifier, timestamp
+from bots.slack.payload import (
+    at,
+    identifier,
+    mentioned,
+    readable,
+    text_in,
+    timestamp,
+    wire_text,
+    without_mention,
+)
 from core.messages import Address, Attachment, Message
 
 PLATFORM = "slack"
 COMMAND = "/xiaoq"
 SHORTCUT = "answer_this"
+SLACKBOT = "USLACKBOT"
 WRITTEN = (None, "file_share", "thread_broadcast", "me_message")
 """Subtypes of what a person says; the others are edits, joins and Slack's own notes."""
 WORDS = {"": "/help", "help": "/help", "new": "/new", "human": "/human"}
@@ -37,7 +46,6 @@ class Identity:
     user: str
     bot_id: str = ""
     enterprise: str = ""
-    name: str = ""
 
     def knows(self, team: str) -> bool:
         """Whether people of a team are colleagues; no team is Slack's word for the own one."""
@@ -64,6 +72,11 @@ class Heard:
     """An edit put the mention there."""
     event_ts: str = ""
     """Tells one edit of a message from the next."""
+
+
+def person_address(identity: Identity, user: str) -> Address:
+    """Somebody outside of any conversation, for what is shown to them alone."""
+    return Address(PLATFORM, identity.account, identity.team, user)
 
 
 def is_ours(body: Mapping[str, Any], identity: Identity) -> bool:
@@ -228,7 +241,7 @@ def _place(event: Mapping[str, Any], said: Mapping[str, Any], ts: str = "") -> _
 
 
 def _is_colleague(said: Mapping[str, Any], identity: Identity) -> bool:
-    if said.get("bot_id") or said.get("user") == identity.user:
+    if said.get("bot_id") or said.get("user") in (identity.user, SLACKBOT):
         return False
     teams = (said.get("user_team"), said.get("source_team"), said.get("team"))
     return identity.knows(text_in(next(filter(None, teams), "")))

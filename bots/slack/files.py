@@ -1,13 +1,13 @@
 """Files that came with a message: what they are, and those that are text fetched within limits."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import aiohttp
 
-from bots.slack.hosts import FILES, Hosts
-from bots.slack.reading import text_in
+from bots.slack.api import FILES, SlackHosts
+from bots.slack.payload import text_in
 from core.enclosures import DOCUMENT_BYTES, Document, read_document
 from core.messages import Attachment, Message
 
@@ -63,21 +63,22 @@ def _kind(file: Mapping[str, Any]) -> str:
 class Files:
     """Fetches text documents with the bot's token, which goes to Slack's own hosts alone."""
 
-    def __init__(self, session: aiohttp.ClientSession, token: str, hosts: Hosts) -> None:
+    def __init__(self, session: aiohttp.ClientSession, token: str, hosts: SlackHosts) -> None:
         self._session = session
         self._token = token
         self._hosts = hosts
 
-    async def read(self, message: Message) -> list[Document | None]:
-        """Each file of a message as a document; None for what cannot be read."""
-        return list(await asyncio.gather(*(self._one(message, f) for f in message.attachments)))
+    async def read(self, messages: Sequence[Message]) -> list[Document | None]:
+        """Each file of some messages as a document; None for what cannot be read."""
+        files = [(message, file) for message in messages for file in message.attachments]
+        return list(await asyncio.gather(*(self._one(*file) for file in files)))
 
     async def _one(self, message: Message, file: Attachment) -> Document | None:
         url = message.envelope.get(_ENVELOPE + file.id, "")
         if (
             file.kind != "document"
             or file.size > DOCUMENT_BYTES
-            or not self._hosts.holds(url, FILES)
+            or not self._hosts.hold(url, FILES)
         ):
             return None
         try:

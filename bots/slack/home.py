@@ -1,15 +1,22 @@
-"""The home tab: what XiaoQ can do, how its parts are, and for admins what waits. Pure."""
+"""The home tab: what XiaoQ can do, how its parts are, and for admins what waits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bots.slack.api import Api
 from bots.slack.blocks import Body
-from bots.slack.shapes import at
+from bots.slack.events import Identity, person_address
+from bots.slack.payload import at
+from bots.slack.people import People
 from bots.slack.words import say
 from config.persona import Persona
 from core.metrics import Metrics
+from core.personas import Personas
 from core.replies import Outcome
+
+Health = Callable[[], Awaitable[tuple[bool, dict[str, Any]]]]
+"""Asks whether XiaoQ is ready, and how its parts are."""
 
 SIGNS = {"ok": "✔", "off": "○", "degraded": "▲", "down": "✘"}
 SECTION = 2_900
@@ -24,6 +31,36 @@ class Numbers:
     dead_letters: int
     hand_offs: int
     """Of this process since it started."""
+
+
+class Home:
+    """The home tabs of one account."""
+
+    def __init__(
+        self,
+        *,
+        api: Api,
+        people: People,
+        personas: Personas,
+        metrics: Metrics,
+        health: Health,
+        admins: tuple[str, ...],
+    ) -> None:
+        self._api = api
+        self._people = people
+        self._personas = personas
+        self._metrics = metrics
+        self._health = health
+        self._admins = admins
+
+    async def show(self, identity: Identity, user: str) -> None:
+        """Bring somebody's tab up to date. Raises SlackError."""
+        _, report = await self._health()
+        numbers = numbers_of(report, self._metrics) if user in self._admins else None
+        language = (await self._people.find(identity.team, user)).language
+        persona = self._personas.route(person_address(identity, user)).persona
+        view = home_view(persona, language, report, numbers)
+        await self._api.call("views.publish", {"user_id": user, "view": view})
 
 
 def numbers_of(report: Mapping[str, Any], metrics: Metrics) -> Numbers:
@@ -43,7 +80,7 @@ def numbers_of(report: Mapping[str, Any], metrics: Metrics) -> Numbers:
     )
 
 
-def home(
+def home_view(
     persona: Persona, language: str, report: Mapping[str, Any], numbers: Numbers | None
 ) -> Body:
     """The view (https://docs.slack.dev/surfaces/app-home)."""
@@ -61,12 +98,6 @@ def home(
     if numbers:
         blocks += [_header(say("queue", language)), _section(_counts(numbers, language))]
     return {"type": "home", "blocks": blocks}
-
-
-def prompts(persona: Persona, language: str) -> list[Body]:
-    """Suggested questions for the assistant's pane, which takes four."""
-    questions = persona.suggestions(language) or persona.suggestions(persona.languages[0])
-    return [{"title": question[:75], "message": question} for question in questions[:4]]
 
 
 def _states(report: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Colleagues by id: name, time zone, language; kept in Redis for a day.
+"""Colleagues by id: name, time zone, language; kept in Redis for a day, at hand for a minute.
 
 What Slack does not tell (a missing scope, an outage, too many questions) is unknown and never an
 error: an answer does not depend on a name.
@@ -6,16 +6,18 @@ error: an answer does not depend on a name.
 
 import asyncio
 import json
+import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from bots.slack.api import Api, SlackError
-from bots.slack.reading import text_in
-from bots.slack.shapes import at
+from bots.slack.payload import at, text_in
 from core.redis import UNAVAILABLE, Store
 
 KEPT_SECONDS = 86_400
+AT_HAND_SECONDS = 60.0
+MOST_AT_HAND = 2_000
 MISSED_SECONDS = 60
 LOOK_UP_SECONDS = 1.5
 """Longest anybody waits for a name."""
@@ -42,30 +44,37 @@ class People:
     def __init__(self, api: Api, store: Store) -> None:
         self._api = api
         self._store = store
+        self._at_hand: dict[tuple[str, str], tuple[float, Colleague]] = {}
 
     async def find(self, team: str, user: str) -> Colleague:
-        """Somebody, from Redis or else from Slack."""
+        """Somebody, from memory, from Redis or else from Slack."""
+        now = time.monotonic()
+        until, colleague = self._at_hand.get((team, user), (0.0, NOBODY))
+        if now < until:
+            return colleague
         try:
             async with asyncio.timeout(LOOK_UP_SECONDS):
-                known = await self.recall(team, user)
-                if known is not None:
-                    return known
-                colleague, seconds = await self._ask(team, user)
-                await self._store.set(_key(team, user), _packed(colleague), ex=seconds)
-                return colleague
+                colleague = await self._look_up(team, user)
         except (TimeoutError, *UNAVAILABLE):
             return NOBODY
-
-    async def recall(self, team: str, user: str) -> Colleague | None:
-        """Somebody, if Redis knows; raises what redis-py raises."""
-        kept = await self._store.get(_key(team, user))
-        return Colleague(**json.loads(kept)) if kept else None
+        if len(self._at_hand) >= MOST_AT_HAND:
+            self._at_hand.clear()
+        self._at_hand[team, user] = (now + AT_HAND_SECONDS, colleague)
+        return colleague
 
     async def names(self, team: str, users: Iterable[str]) -> dict[str, str]:
         """The names of some people; those that are not known are left out."""
         wanted = sorted(users)[:MOST_NAMES]
         found = await asyncio.gather(*(self.find(team, user) for user in wanted))
         return {user: who.name for user, who in zip(wanted, found, strict=True) if who.name}
+
+    async def _look_up(self, team: str, user: str) -> Colleague:
+        kept = await self._store.get(_key(team, user))
+        if colleague := _unpacked(kept):
+            return colleague
+        colleague, seconds = await self._ask(team, user)
+        await self._store.set(_key(team, user), _packed(colleague), ex=seconds)
+        return colleague
 
     async def _ask(self, team: str, user: str) -> tuple[Colleague, int]:
         """Ask Slack; also how long to believe the answer."""
@@ -92,6 +101,14 @@ def read_colleague(user: Any, team: str) -> Colleague:  # noqa: ANN401 - whateve
 
 def _packed(colleague: Colleague) -> str:
     return json.dumps(asdict(colleague))
+
+
+def _unpacked(kept: str | bytes | None) -> Colleague | None:
+    """None also for what another version of XiaoQ kept."""
+    try:
+        return Colleague(**json.loads(kept)) if kept else None
+    except (ValueError, TypeError):
+        return None
 
 
 def _key(team: str, user: str) -> str:

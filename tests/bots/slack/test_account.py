@@ -34,8 +34,11 @@ async def test_without_room_slack_keeps_the_message(office, peer, bot):
 async def test_an_account_may_be_answered_by_another_machine(office, peer, bot):
     async with office.open(bot, role=Role.GATEWAY), office.open(bot, role=Role.WORKER):
         await peer.message("怎么退货")
-        answer = await answer_in(peer)
-    assert ANSWER in answer.shown
+        await peer.mention("怎么退货", "C1")
+        await peer.command("/xiaoq", "怎么退货", "C1")
+        answers = [await answer_in(peer, channel) for channel in (peer.dm("U1"), "C1")]
+        await peer.wait_for(lambda: len(peer.ephemerals) == 2)
+    assert all(ANSWER in answer.shown for answer in [*answers, peer.ephemerals[1]])
 
 
 @pytest.mark.parametrize("sockets", [False, True])

@@ -193,6 +193,35 @@ async def test_a_flooded_channel_does_not_stop_the_others(office, peer, bot):
         await answer_in(peer, "C1")
 
 
+async def test_an_answer_waits_for_a_slack_that_is_away(office, peer, bot, model):
+    gate = asyncio.Event()
+    model.script(stream(gate, chunk("七天内可以退。"), chunk(finish="stop"), DONE))
+    async with office.open(bot, model=model) as house:
+        await peer.message("怎么退货")
+        await model.until(lambda: bool(model.bodies))
+        peer.down(503)
+        gate.set()
+        await peer.wait_for(lambda: [call.status for call in peer.calls].count(503) >= 3)
+        peer.up()
+        await answer_in(peer)
+        await nothing_left(house)
+        assert await house.inbox.dead_letters() == 0
+    (answer,) = peer.messages()
+    assert answer.shown.startswith("七天内可以退。")
+
+
+async def test_a_slow_slack_gets_each_message_once(office, peer, bot, model):
+    peer.latency = 0.3
+    model.script(says("您好，", "七天内", "可以退。", delay=0.1))
+    async with office.open(bot, model=model) as house:
+        await peer.mention("怎么退货", "C1")
+        await peer.message("怎么退货")
+        await answer_in(peer, count=2)
+        await nothing_left(house)
+    assert len(peer.messages()) == 2
+    assert not any(stream.open for stream in peer.streams)
+
+
 async def test_a_channel_that_is_gone_ends_the_turn(office, peer, bot):
     async with office.open(bot) as house:
         peer.channel("C1", archived=True)

@@ -11,7 +11,7 @@ from staff import has_thumbs
 from bots.slack.account import open_slack
 from bots.slack.channel import SlackChannel
 from config.settings import InboxSettings, SlackSettings
-from core.errors import LeaseLostError
+from core.errors import LeaseLostError, PlatformAwayError
 from core.feedback import Feedback
 from core.inbox import Inbox
 from core.messages import Address, Message
@@ -36,9 +36,11 @@ class Record:
         self.surface = ""
         self.dies_at = dies_at
         self.steps = 0
+        self.waited = 0.0
 
     async def pause(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+        self.waited += seconds
+        await asyncio.sleep(0)
 
     async def opened(self, surface: str) -> None:
         self.step()
@@ -129,11 +131,71 @@ async def test_a_worker_that_lost_its_lease_leaves_no_stream_open(peer, bot, cha
     with pytest.raises(LeaseLostError):
         async with aclosing(broken()) as events:
             await channel.reply(turn, events, record)
-    assert record.surface.startswith("stream/")
+    assert record.surface
     assert [stream.open for stream in peer.streams] == [False]
     await _reply(channel, turn, record, Done(reply_of("您好，七天内可以退。")))
     (message,) = peer.messages("C1")
     assert message.shown.startswith("您好，七天内可以退。")
+
+
+async def test_what_may_have_left_waits_until_it_can_be_looked_for(peer, channel):
+    turn, record = _asked(peer)
+    peer.lose("chat.postMessage")
+    peer.fail("conversations.history", status=503, times=6)
+    with pytest.raises(PlatformAwayError):
+        await _reply(channel, turn, record, Done(reply_of("七天内可以退。")))
+    assert len(peer.messages()) == 1
+    await _reply(channel, turn, record, Done(reply_of("七天内可以退。")))
+    assert len(peer.messages()) == 1
+    assert has_thumbs(peer.messages()[0])
+
+
+@pytest.mark.parametrize("fault", [{"status": 503}, {"error": "token_revoked"}])
+async def test_a_slack_that_takes_nothing_costs_no_attempt_and_is_left_in_peace(
+    peer, channel, fault
+):
+    turn, record = _asked(peer)
+    peer.fail("chat.postMessage", times=3, **fault)
+    with pytest.raises(PlatformAwayError):
+        await _reply(channel, turn, record, Done(reply_of("七天内可以退。")))
+    assert record.waited >= 2
+    peer.up()
+    await _reply(channel, turn, record, Done(reply_of("七天内可以退。")))
+    assert len(peer.messages()) == 1
+
+
+async def test_a_message_is_found_behind_many_others(peer, channel):
+    asked = peer.write("怎么退货", "C1")
+    for number in range(250):
+        peer.write(f"{number}", "C1", thread_ts=asked["ts"])
+    turn = turn_in("C1", asked["ts"], asked["ts"])
+    peer.lose("chat.postMessage")
+    await _reply(channel, turn, Record(turn.id), Done(reply_of("七天内可以退。")))
+    assert len(peer.messages()) == 1
+
+
+@pytest.mark.parametrize("thread", [True, False])
+async def test_what_is_about_to_leave_is_recorded_while_the_model_thinks(peer, channel, thread):
+    asked = peer.write("怎么退货", "C1")
+    turn = turn_in("C1", asked["ts"] if thread else "", asked["ts"])
+    record = Record(turn.id)
+
+    async def thinking():
+        async with asyncio.timeout(2):
+            while not record.surface:
+                await asyncio.sleep(0.001)
+        yield Done(reply_of("七天内可以退。"))
+
+    async with aclosing(thinking()) as events:
+        await channel.reply(turn, events, record)
+    assert record.surface == "sending/0"
+    assert record.steps == 2
+
+
+def _asked(peer) -> tuple[Turn, Record]:
+    asked = peer.write("怎么退货")
+    turn = turn_in(asked["channel"], "", asked["ts"])
+    return turn, Record(turn.id)
 
 
 async def _reply(channel: SlackChannel, turn: Turn, record: Record, *events: ReplyEvent) -> None:

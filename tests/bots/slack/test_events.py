@@ -54,6 +54,7 @@ def test_two_bots_in_one_channel_have_two_conversations():
         {"bot_id": "B9"},
         {"user": "UBOT"},
         {"user": None},
+        {"user": "USLACKBOT"},
         {"user": "not an id"},
         {"ts": "yesterday"},
         {"channel": ""},

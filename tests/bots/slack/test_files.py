@@ -1,8 +1,8 @@
 import pytest
 from staff import answer_in
 
+from bots.slack.api import FILES, HOOKS, SlackHosts
 from bots.slack.files import Files
-from bots.slack.hosts import FILES, HOOKS, Hosts
 from core.messages import Address, Attachment, Message
 
 
@@ -25,9 +25,9 @@ async def test_a_picture_is_said_to_be_unreadable(office, peer, bot, model):
 async def test_a_missing_scope_is_no_document(peer, files):
     bot = peer.bots[0]
     url = await shared(peer, b"words")
-    assert (await files.read(with_file(url)))[0].text == "words"
+    assert (await files.read([with_file(url)]))[0].text == "words"
     bot.scopes = ("chat:write",)
-    assert await files.read(with_file(url)) == [None]
+    assert await files.read([with_file(url)]) == [None]
 
 
 @pytest.mark.parametrize(
@@ -46,35 +46,35 @@ async def test_a_missing_scope_is_no_document(peer, files):
     ],
 )
 def test_the_token_goes_to_slack_alone(url):
-    hosts = Hosts("https://slack.com/api/")
-    assert not hosts.holds(url, FILES)
-    assert not hosts.holds(url.replace("files", "hooks"), HOOKS)
+    hosts = SlackHosts("https://slack.com/api/")
+    assert not hosts.hold(url, FILES)
+    assert not hosts.hold(url.replace("files", "hooks"), HOOKS)
 
 
 def test_slacks_own_addresses_are_known():
-    hosts = Hosts("https://slack.internal:8443/api/")
-    assert hosts.holds("https://files.slack.com/files-pri/T1-F1/a.txt", FILES)
-    assert hosts.holds("https://hooks.slack.com/commands/T1/2/3", HOOKS)
-    assert hosts.holds("https://slack.internal:8443/files/1", FILES)
-    assert not hosts.holds("https://hooks.slack.com/x", FILES)
+    hosts = SlackHosts("https://slack.internal:8443/api/")
+    assert hosts.hold("https://files.slack.com/files-pri/T1-F1/a.txt", FILES)
+    assert hosts.hold("https://hooks.slack.com/commands/T1/2/3", HOOKS)
+    assert hosts.hold("https://slack.internal:8443/files/1", FILES)
+    assert not hosts.hold("https://hooks.slack.com/x", FILES)
 
 
 @pytest.mark.parametrize("size", [300_000, 0])
 async def test_a_large_file_is_left_alone(peer, files, size):
     url = await shared(peer, b"x" * 300_000)
-    assert await files.read(with_file(url, size=size)) == [None]
+    assert await files.read([with_file(url, size=size)]) == [None]
 
 
 async def test_other_kinds_and_other_hosts_are_not_asked_for(peer, files):
     url = await shared(peer, b"words")
-    assert await files.read(with_file(url, kind="photo")) == [None]
-    assert await files.read(with_file(url.replace("127.0.0.1", "localhost"))) == [None]
-    assert await files.read(with_file(url.replace("/files/", "/files/404"))) == [None]
+    assert await files.read([with_file(url, kind="photo")]) == [None]
+    assert await files.read([with_file(url.replace("127.0.0.1", "localhost"))]) == [None]
+    assert await files.read([with_file(url.replace("/files/", "/files/404"))]) == [None]
 
 
 @pytest.fixture
 def files(account, peer, bot):
-    return Files(account.session, bot.token, Hosts(peer.base))
+    return Files(account.session, bot.token, SlackHosts(peer.base))
 
 
 async def shared(peer, content):

@@ -13,6 +13,19 @@ async def test_somebody_is_asked_for_once_a_day(account, peer, store):
     assert 86_000 < await store.ttl("xq:slack:person:T1/U1") <= 86_400
 
 
+async def test_other_processes_need_not_ask_again(account, peer, store):
+    peer.user("U1", profile={"display_name": "Ann"})
+    for _ in range(2):
+        assert (await People(account.api, store).find("T1", "U1")).name == "Ann"
+    assert len(peer.calls) == 1
+
+
+async def test_what_another_version_kept_is_asked_for_anew(account, peer, store):
+    peer.user("U1", profile={"display_name": "Ann"})
+    await store.set("xq:slack:person:T1/U1", '{"nick": "Ann"}')
+    assert (await People(account.api, store).find("T1", "U1")).name == "Ann"
+
+
 @pytest.mark.parametrize("fault", ["missing_scope", "user_not_found"])
 async def test_a_name_that_cannot_be_had_is_no_error_and_not_asked_for_at_once(
     account, peer, store, fault

@@ -36,6 +36,19 @@ async def test_the_pane_shows_that_it_thinks(office, peer, bot, model):
         assert not peer.statuses
 
 
+async def test_a_slow_status_holds_up_no_answer(office, peer, bot, model):
+    gate = asyncio.Event()
+    model.script(_held(gate, "好"))
+    async with office.open(bot, model=model):
+        thread = thread_of(await peer.open_assistant("U1"))
+        peer.slow("assistant.threads.setStatus", 3.0)
+        await peer.message("怎么退货", user="U1", thread_ts=thread)
+        await peer.wait_for(lambda: peer.statuses)
+        gate.set()
+        await peer.wait_for(lambda: peer.streams, seconds=2)
+        await answer_in(peer)
+
+
 async def test_the_home_tab_shows_how_things_are_and_admins_the_queue(office, peer, bot):
     async with office.open(bot, slack={"admins": ["UADMIN"]}):
         await peer.open_home("U1")

@@ -1,4 +1,8 @@
-"""What a workspace's plan and an app's scopes allow, learnt from what Slack refuses."""
+"""What the app may do: the scopes it asks for, and what a workspace turns out to allow.
+
+The manifests beside this file ask for the scopes. What plan and admins allow is learnt from what
+Slack refuses.
+"""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -13,6 +17,32 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
+SCOPES = {
+    "app_mentions:read": "hear when it is mentioned",
+    "assistant:write": "suggest questions, say that it thinks, name threads",
+    "channels:history": "hear what follows in threads of public channels",
+    "chat:write": "answer",
+    "commands": "the slash command and the message shortcut",
+    "files:read": "read text files that come with a question",
+    "groups:history": "hear what follows in threads of private channels",
+    "im:history": "hear direct messages",
+    "mpim:history": "hear group messages",
+    "users:read": "know names, time zones and languages",
+}
+"""Bot token scopes and what each is for."""
+APP_SCOPE = "connections:write"
+"""Scope of the app-level token, for Socket Mode."""
+EVENTS = (
+    "app_home_opened",
+    "app_mention",
+    "assistant_thread_context_changed",
+    "assistant_thread_started",
+    "message.channels",
+    "message.groups",
+    "message.im",
+    "message.mpim",
+)
+"""Bot events. Slack wants the one on a changed context with the assistant; nobody listens to it."""
 FORGET_SECONDS = 3_600.0
 """After this it is tried again: an administrator may have granted it meanwhile."""
 NEVER_HERE = {
@@ -45,7 +75,7 @@ _LAYOUT_REFUSALS = {
 }
 
 
-class Powers:
+class Capabilities:
     """Those of one account."""
 
     def __init__(self, account: str) -> None:
@@ -53,7 +83,7 @@ class Powers:
         self._refused_until: dict[str, float] = {}
         self._layout = Layout.RICH
 
-    def may(self, what: str) -> bool:
+    def allow(self, what: str) -> bool:
         """Whether something was not refused lately."""
         return time.monotonic() >= self._refused_until.get(what, 0.0)
 
@@ -83,3 +113,9 @@ class Powers:
                     self._layout = layout
                 return sent
         raise AssertionError
+
+
+def missing(header: str) -> list[str]:
+    """Scopes that are needed and not in Slack's `x-oauth-scopes`."""
+    given = {scope.strip() for scope in header.split(",")}
+    return [scope for scope in SCOPES if scope not in given]

@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 
 from bots.adapter import Finding, Mark
 from bots.slack.api import Api, RefusedError, SlackError
-from bots.slack.scopes import APP_SCOPE, missing
+from bots.slack.capabilities import APP_SCOPE, missing
 from config.settings import SlackSettings
 
 PAGES = "https://api.slack.com/apps > your app"

@@ -1,6 +1,6 @@
 import pytest
 
-from bots.slack.reading import mentioned, readable, wire_text, without_mention
+from bots.slack.payload import mentioned, readable, wire_text, without_mention
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from importlib.resources import files
 import pytest
 from ruamel.yaml import YAML
 
+from bots.slack.capabilities import EVENTS, SCOPES
 from bots.slack.events import COMMAND, SHORTCUT
-from bots.slack.scopes import EVENTS, SCOPES
 
 
 def manifest(name):

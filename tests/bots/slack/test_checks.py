@@ -2,8 +2,8 @@ import pytest
 
 from bots.adapter import Mark
 from bots.slack.api import Api, web_client
-from bots.slack.findings import examine
-from bots.slack.scopes import SCOPES
+from bots.slack.capabilities import SCOPES
+from bots.slack.checks import examine
 from config.settings import SlackSettings
 
 

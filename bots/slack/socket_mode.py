@@ -39,7 +39,7 @@ LARGEST_FRAME = 4 * 1024 * 1024
 Handle = Callable[[object], Awaitable[BoltResponse]]
 
 
-class Sockets:
+class SocketMode:
     """The connections of one account."""
 
     def __init__(

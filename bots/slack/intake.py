@@ -1,7 +1,7 @@
-"""What becomes of what Slack brings: messages are written down, votes taken, views shown.
+"""What becomes of what Slack brings: messages are written down, votes counted, views shown.
 
 Everything here ends before Slack gets its acknowledgement; only what an answer does not need
-(titles, prompts, the home tab) is a chore for afterwards. Raises StoreUnavailableError or
+(titles, prompts, the home tab) is done in the background. Raises StoreUnavailableError or
 NotTakenError where something has to come again.
 """
 
@@ -12,7 +12,9 @@ from typing import Any
 
 import structlog
 
-from bots.slack.chores import Chores
+from bots.slack.assistant import Assistant
+from bots.slack.background import BackgroundTasks
+from bots.slack.ephemeral import Ephemeral
 from bots.slack.events import (
     PLATFORM,
     Change,
@@ -24,19 +26,21 @@ from bots.slack.events import (
     hear_vote,
     people_in,
 )
-from bots.slack.panes import Panes
+from bots.slack.home import Home
+from bots.slack.payload import at, identifier
 from bots.slack.people import People
-from bots.slack.shapes import at, identifier
-from bots.slack.threads import Threads
-from bots.slack.whisper import Whisper
 from bots.slack.words import language_of, say
+from core.errors import StoreUnavailableError
 from core.feedback import Feedback
 from core.inbox import Amendment, Inbox, Receipt
-from core.messages import Message
+from core.messages import Address, Message
 from core.metrics import Metrics
+from core.redis import UNAVAILABLE, Effect, Store
 
 log = structlog.get_logger()
 
+KEPT_SECONDS = 30 * 86_400
+"""How long a thread is taken part in after its last question; then a mention is needed again."""
 FULL = (Receipt.LANE_FULL, Receipt.BACKLOG_FULL)
 
 
@@ -44,7 +48,42 @@ class NotTakenError(Exception):
     """There is no room for a message; Slack shall bring it again."""
 
 
-class Reception:
+class Threads:
+    """The channel threads XiaoQ takes part in: what is said there is answered without a mention.
+
+    Kept beside the conversation, so that joining one is part of accepting its message.
+    """
+
+    def __init__(self, store: Store, inbox: Inbox) -> None:
+        self._store = store
+        self._inbox = inbox
+
+    def joining(self, address: Address) -> list[Effect]:
+        """The effect that remembers a thread, for `inbox.accept`; none for anything else."""
+        if address.user:
+            return []
+        return [("SET", self._key(address), "", "EX", str(KEPT_SECONDS))]
+
+    async def takes_part(self, address: Address) -> bool:
+        """Whether it was asked something in this thread. Raises StoreUnavailableError."""
+        try:
+            return bool(await self._store.exists(self._key(address)))
+        except UNAVAILABLE as error:
+            raise StoreUnavailableError from error
+
+    async def is_new(self, address: Address) -> bool:
+        """Whether this is asked of a thread for the first time. Raises StoreUnavailableError."""
+        key = self._inbox.partition(address.key).key("slack-title", address.key)
+        try:
+            return bool(await self._store.set(key, "", nx=True, ex=KEPT_SECONDS))
+        except UNAVAILABLE as error:
+            raise StoreUnavailableError from error
+
+    def _key(self, address: Address) -> str:
+        return self._inbox.partition(address.key).key("slack-thread", address.key)
+
+
+class Intake:
     """One account's."""
 
     def __init__(  # noqa: PLR0913 - everything that Slack can bring ends up somewhere else
@@ -54,18 +93,20 @@ class Reception:
         threads: Threads,
         feedback: Feedback,
         people: People,
-        panes: Panes,
-        whisper: Whisper,
-        chores: Chores,
+        assistant: Assistant,
+        home: Home,
+        ephemeral: Ephemeral,
+        background: BackgroundTasks,
         metrics: Metrics,
     ) -> None:
         self._inbox = inbox
         self._threads = threads
         self._feedback = feedback
         self._people = people
-        self._panes = panes
-        self._whisper = whisper
-        self._chores = chores
+        self._assistant = assistant
+        self._home = home
+        self._ephemeral = ephemeral
+        self._background = background
         self._metrics = metrics
         self._is_full = False
 
@@ -111,15 +152,15 @@ class Reception:
         if vote:
             await self._feedback.take(*vote, PLATFORM)
 
-    async def open_pane(self, event: Mapping[str, Any], identity: Identity) -> None:
+    async def open_assistant(self, event: Mapping[str, Any], identity: Identity) -> None:
         """Somebody begins a thread in the assistant's pane."""
-        self._chores.start(self._panes.greet(identity, at(event, "assistant_thread")))
+        self._background.start(self._assistant.greet(identity, at(event, "assistant_thread")))
 
     async def open_home(self, event: Mapping[str, Any], identity: Identity) -> None:
         """Somebody looks at the home tab."""
         user = identifier(event.get("user"))
         if event.get("tab") == "home" and user:
-            self._chores.start(self._panes.show_home(identity, user))
+            self._background.start(self._home.show(identity, user))
 
     async def _concerns(self, heard: Heard) -> bool:
         """Whether it is said to XiaoQ, or changes what may have been."""
@@ -131,11 +172,11 @@ class Reception:
         receipt = await self._accept(message, joins=True)
         in_pane = message.address.user and message.address.thread
         if receipt is Receipt.ACCEPTED and in_pane and not message.text.startswith("/"):
-            self._chores.start(self._entitle(message))
+            self._background.start(self._entitle(message))
 
     async def _entitle(self, message: Message) -> None:
         if await self._threads.is_new(message.address):
-            await self._panes.entitle(message)
+            await self._assistant.entitle(message)
 
     async def _accept(self, message: Message, *, joins: bool = False) -> Receipt:
         if message.text.startswith("/"):  # it says nothing of its writer's language
@@ -158,7 +199,7 @@ class Reception:
         said, url = at(body, "message").get("text"), body.get("response_url")
         if isinstance(url, str):
             text = say(word, language_of(said if isinstance(said, str) else ""))
-            self._chores.start(self._whisper.note(url, text))
+            self._background.start(self._ephemeral.note(url, text))
 
 
 def _escaped(text: str) -> str:

@@ -10,7 +10,7 @@ from typing_extensions import override
 from bots.markdown.slack import MAX_CHARACTERS, Appender
 from bots.slack.api import AwayError, LimitedError, RefusedError, SlackError, UnsureError
 from bots.slack.blocks import Layout, Part, growing
-from bots.slack.outbox import MESSAGE, STREAM, Outbox, is_gone
+from bots.slack.outbox import MESSAGE, STREAM, Outbox
 
 EDIT_SECONDS = 1.2
 """Pause between edits: `chat.update` takes about 50 a minute (tier 3)."""
@@ -19,16 +19,18 @@ APPEND_SECONDS = 0.6
 SOON = 0.2
 NO_MORE = 3_600.0
 LEAVE_SECONDS = 3.0
-STREAMS = "streaming"
-_STREAMING = "streaming_state_conflict"
+STREAMING = "streaming"
+_STILL_STREAMING = "streaming_state_conflict"
+_UNCHANGEABLE = {"message_not_found", "cant_update_message", "edit_window_closed"}
+"""A message was deleted, or is too old to be edited."""
 
 
-class Sheet(Protocol):
+class Surface(Protocol):
     """Where an answer grows."""
 
     @property
     def is_open(self) -> bool:
-        """Whether there is anything of it to see."""
+        """Whether there may be anything of it to see."""
         ...
 
     async def show(self, text: str) -> float:
@@ -47,7 +49,7 @@ class Sheet(Protocol):
         ...
 
 
-class Page(Sheet):
+class EditedMessage(Surface):
     """A message that is edited; `ts` is that of one an earlier attempt opened."""
 
     def __init__(self, outbox: Outbox, ts: str = "", *, was_stream: bool = False) -> None:
@@ -68,10 +70,10 @@ class Page(Sheet):
         try:
             if self._ts:
                 await self._end_stream()
+                await self._outbox.opened(MESSAGE, self._ts)
                 await self._outbox.rewrite(0, self._ts, growing(text), patient=False)
             else:
                 self._ts = await self._outbox.post(0, growing(text))
-                await self._outbox.opened(MESSAGE, self._ts)
         except LimitedError as error:
             return max(error.seconds, EDIT_SECONDS)
         except RefusedError:
@@ -87,10 +89,10 @@ class Page(Sheet):
         try:
             await self._outbox.rewrite(0, self._ts, parts[0])
         except RefusedError as error:
-            if error.code == _STREAMING:
+            if error.code == _STILL_STREAMING:
                 await self._outbox.stop(self._ts)
                 await self._outbox.rewrite(0, self._ts, parts[0])
-            elif is_gone(error):
+            elif error.code in _UNCHANGEABLE:
                 self._ts = await self._outbox.post(0, parts[0])
             else:
                 raise
@@ -108,7 +110,7 @@ class Page(Sheet):
             self._was_stream = False
 
 
-class Stream(Sheet):
+class Stream(Surface):
     """A stream, to which text can only be added.
 
     What cannot be said by adding (a retraction, a piece of which nobody knows whether it arrived, a
@@ -126,17 +128,17 @@ class Stream(Sheet):
         self._is_starting = False
         """Whether it may be open without our knowing."""
         self._is_running = False
-        self._page: Page | None = None
+        self._instead: EditedMessage | None = None
 
     @property
     @override
     def is_open(self) -> bool:
-        return self._page.is_open if self._page else bool(self._ts)
+        return self._instead.is_open if self._instead else bool(self._ts or self._is_starting)
 
     @override
     async def show(self, text: str) -> float:
-        if self._page:
-            return await self._page.show(text)
+        if self._instead:
+            return await self._instead.show(text)
         self._feed(text)
         if not (self._is_true and self._pending):
             return SOON if self._is_true else NO_MORE
@@ -150,16 +152,22 @@ class Stream(Sheet):
             return max(error.seconds, APPEND_SECONDS)
         except RefusedError as error:
             return await self._refused(error, text)
-        except UnsureError:
-            await self._unsure()
+        except UnsureError:  # a piece, or the stream itself, may be there or not
+            self._is_true = False
+            with suppress(SlackError):
+                await self._look()
         except SlackError:
             return APPEND_SECONDS
         return APPEND_SECONDS
 
     @override
     async def settle(self, text: str, parts: Sequence[Part]) -> None:
-        if self._page:
-            await self._page.settle(text, parts)
+        if self._instead:
+            await self._instead.settle(text, parts)
+            return
+        await self._look()
+        if not self._ts:
+            await self._outbox.post(0, parts[0])
             return
         self._feed(text)
         self._pending += self._appender.end()
@@ -167,20 +175,20 @@ class Stream(Sheet):
             with suppress(RefusedError, UnsureError):
                 await self._finish(parts[0])
                 return
-        page = Page(self._outbox, self._ts, was_stream=self._is_running)
+        message = EditedMessage(self._outbox, self._ts, was_stream=self._is_running)
+        await message.settle(text, parts)
         self._is_running = False
-        await page.settle(text, parts)
 
     @override
     async def leave(self) -> None:
-        if self._page:
-            await self._page.leave()
-        elif self._is_running or self._is_starting:
-            self._is_running = False
-            with suppress(SlackError, TimeoutError):
-                async with asyncio.timeout(LEAVE_SECONDS):
-                    if ts := self._ts or await self._outbox.find_orphan():
-                        await self._outbox.stop(ts)
+        if self._instead:
+            await self._instead.leave()
+            return
+        with suppress(SlackError, TimeoutError):
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await self._look()
+                if self._is_running:
+                    await self._outbox.stop(self._ts)
 
     def _feed(self, text: str) -> None:
         self._is_true = self._is_true and text.startswith(self._fed)
@@ -198,18 +206,18 @@ class Stream(Sheet):
             "recipient_user_id": place.user,
             "markdown_text": self._pending,
         }
-        await self._outbox.opened(STREAM, "")
+        await self._outbox.announce(0)
         self._is_starting = True
         try:
             answer = await self._outbox.api.call("chat.startStream", args, patient=False)
         except (LimitedError, RefusedError, AwayError):
             self._is_starting = False
             raise
-        self._is_starting = False
         self._pending = ""
-        await self._open(str(answer["ts"]))
+        self._open(str(answer["ts"]))
 
     async def _append(self) -> None:
+        await self._outbox.opened(STREAM, self._ts)
         args = {"channel": self._outbox.place.channel, "ts": self._ts}
         args["markdown_text"] = self._pending
         await self._outbox.api.call("chat.appendStream", args, patient=False)
@@ -226,7 +234,7 @@ class Stream(Sheet):
             }
             await self._outbox.stop(self._ts, end)
 
-        await self._outbox.powers.laid_out(stop)
+        await self._outbox.capabilities.laid_out(stop)
         self._is_running = False
 
     async def _refused(self, error: RefusedError, text: str) -> float:
@@ -234,17 +242,18 @@ class Stream(Sheet):
         if self._ts:
             self._is_true = False
             return NO_MORE
-        self._outbox.powers.note(STREAMS, error)
-        self._page = Page(self._outbox)
-        return await self._page.show(text)
+        self._outbox.capabilities.note(STREAMING, error)
+        self._instead = EditedMessage(self._outbox)
+        return await self._instead.show(text)
 
-    async def _unsure(self) -> None:
-        """A piece, or the stream itself, may be there or not."""
-        self._is_true = self._is_starting = False
-        if not self._ts and (ts := await self._outbox.find_orphan()):
-            await self._open(ts)
+    async def _look(self) -> None:
+        """Find a stream whose opening was not answered. Raises SlackError."""
+        if self._is_starting:
+            if ts := await self._outbox.find_orphan():
+                self._open(ts)
+            self._is_starting = False
 
-    async def _open(self, ts: str) -> None:
+    def _open(self, ts: str) -> None:
         self._ts = ts
+        self._is_starting = False
         self._is_running = True
-        await self._outbox.opened(STREAM, ts)
