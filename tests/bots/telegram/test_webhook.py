@@ -197,7 +197,7 @@ def mutated(node, dice):
 
 
 async def test_no_body_whatever_breaks_the_callback(callback, bot):
-    statuses = Counter([await callback(body) for body in bodies(bot, 1_500)])
+    statuses = Counter([await callback(body) for body in bodies(bot, 10_000)])
     assert statuses.keys() <= {200, 400, 503}
     assert statuses[200] > 100
     assert statuses[400] > 100
