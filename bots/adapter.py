@@ -1,8 +1,8 @@
 """What an account of a platform is to the house, and how its listening is kept up.
 
-Every platform has the same three files: `events` (its payloads become messages; pure), `api` (the
-calls we make; its errors translated) and `channel` (answers go out), with `account` putting them
-together as an `Adapter`.
+Every platform has the same files at its centre: `events` (its payloads become messages; pure),
+`api` (the calls we make; its errors translated) and `channel` (answers go out); `account` puts
+them, and what else the platform needs, together as an `Adapter`.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from typing import Protocol
 import structlog
 from aiohttp import web
 
+from config.errors import ConfigError
 from core.channel import Channel
 from core.errors import StoreUnavailableError, trace
 from core.health import Part, State
@@ -143,7 +144,7 @@ class Ears:
         return Part(State.OK)
 
     def _note(self, error: Exception) -> None:
-        known = isinstance(error, ChannelDownError | StoreUnavailableError)
+        known = isinstance(error, ChannelDownError | StoreUnavailableError | ConfigError)
         self._fault = (str(error) if known else trace(error)) or type(error).__name__
         adapter = self.adapter
         self._metrics.channel_failures.labels(adapter.platform, adapter.account).inc()

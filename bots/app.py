@@ -1,7 +1,7 @@
 """The composition root: builds the house from the ground up and closes it from the roof down."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from bots.web.events import CHANNEL as WEB
 from bots.web.news import News
 from bots.web.routes import WebRoutes
 from bots.web.visitors import Visitors, load_secret
+from config.errors import ConfigError
 from config.settings import Settings
 from core.audit import Audit
 from core.channel import Channels
@@ -67,9 +68,8 @@ async def open_house(settings: Settings, role: Role = Role.ALL) -> AsyncGenerato
         routes = watch_routes(house.health, house.metrics, lambda: refresh_gauges(house))
         if house.listens:
             routes += await _customer_routes(house)
-            for adapter in adapters:
-                await _prick_up(house, adapter)
-                routes += adapter.routes()
+            await _prick_up(house, adapters)
+            routes += [route for adapter in adapters for route in adapter.routes()]
         grace = settings.inbox.grace_seconds
         await stack.enter_async_context(open_door(settings.http, routes, house.health, grace))
         yield house
@@ -89,12 +89,18 @@ async def run_house(house: House, stop: asyncio.Event) -> None:
         house.news.close()
 
 
-async def _prick_up(house: House, adapter: Adapter) -> None:
-    """Make an account ready to listen; raises ConfigError where its settings are wrong."""
-    ears = Ears(adapter, house.metrics)
-    await ears.start()
-    house.ears.append(ears)
-    house.health.add(f"{adapter.platform}:{adapter.account}", ears.part)
+async def _prick_up(house: House, adapters: Sequence[Adapter]) -> None:
+    """Make all accounts ready to listen, at once; raises ConfigError with all wrong settings."""
+    house.ears.extend(Ears(adapter, house.metrics) for adapter in adapters)
+    said = await asyncio.gather(*(ears.start() for ears in house.ears), return_exceptions=True)
+    wrong = [error for error in said if error is not None]
+    problems = [str(error) for error in wrong if isinstance(error, ConfigError)]
+    if len(problems) < len(wrong):
+        raise next(error for error in wrong if not isinstance(error, ConfigError))
+    if problems:
+        raise ConfigError("\n".join(problems))
+    for ears in house.ears:
+        house.health.add(f"{ears.adapter.platform}:{ears.adapter.account}", ears.part)
 
 
 async def _listen(house: House, stop: asyncio.Event) -> None:

@@ -6,8 +6,8 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import typer
 from redis.exceptions import RedisError
 
 from bots.accounts import open_accounts
-from bots.adapter import Finding, Mark
+from bots.adapter import Adapter, Finding, Mark
 from bots.app import build_house
 from bots.disk import check_state_dir
 from bots.house import Role
@@ -211,12 +211,20 @@ async def _accounts(settings: Settings) -> list[Finding]:
             store = await stack.enter_async_context(_open_redis(settings))
             model = await stack.enter_async_context(open_client(settings.inference))
             house = build_house(settings, Role.WORKER, store, model)
-            for account in open_accounts(house):
-                found += await (await stack.enter_async_context(account)).examine()
         except (ConfigError, RedisError, OSError) as error:
             seen = f"not looked at, Redis is needed for it ({type(error).__name__})"
-            found.append(Finding(Mark.BAD, "accounts", seen, "see to Redis first"))
+            return [*found, Finding(Mark.BAD, "accounts", seen, "see to Redis first")]
+        for account in open_accounts(house):
+            found += await _examine(account)
     return found
+
+
+async def _examine(account: AbstractAsyncContextManager[Adapter]) -> Sequence[Finding]:
+    try:
+        async with account as opened:
+            return await opened.examine()
+    except ConfigError as error:
+        return _each_line("accounts", "cannot be used", error)
 
 
 async def _port(settings: Settings) -> list[Finding]:

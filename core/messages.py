@@ -71,5 +71,7 @@ class Message:
         """Read back what `to_json` wrote."""
         fields = json.loads(raw)
         fields["address"] = Address(**fields["address"])
-        fields["attachments"] = tuple(Attachment(**file) for file in fields["attachments"])
+        # A lane may hold what an earlier version wrote, without the fields that came later.
+        files = fields.get("attachments", ())
+        fields["attachments"] = tuple(Attachment(**file) for file in files)
         return cls(**fields)

@@ -57,11 +57,6 @@ class Span(NamedTuple):
     format: Format
 
 
-def plain(piece: Piece) -> str:
-    """The text alone."""
-    return piece.text
-
-
 def plain_text(piece: Piece) -> str:
     """The text with the addresses behind their labels, for when Telegram refuses the entities.
 

@@ -14,7 +14,6 @@ from bots.markdown.entities import (
     Format,
     Page,
     Piece,
-    plain,
     plain_text,
     spans_of,
 )
@@ -41,7 +40,7 @@ from bots.markdown.nodes import (
 )
 from bots.markdown.tree import parse
 
-__all__ = ["Entity", "Piece", "plain", "plain_text", "render", "render_draft"]
+__all__ = ["Entity", "Piece", "plain_text", "render", "render_draft"]
 
 _Style = frozenset[Format]
 _PLAIN: _Style = frozenset()

@@ -59,3 +59,18 @@ async def test_a_platform_that_is_away_does_not_keep_xiaoq_from_starting(company
     assert is_ready
     assert report["parts"]["telegram:main"]["state"] == "degraded"
     assert "111" not in str(report["parts"]["telegram:main"])
+
+
+async def test_all_accounts_with_wrong_tokens_are_named_at_once(company, redis_url, store):
+    async with telegram_peer() as telegram:
+        accounts = tuple(
+            {"name": name, "token": f"{number}:nobody-has-it", "api_base": telegram.url}
+            for number, name in ((111, "main"), (222, "repairs"))
+        )
+        with pytest.raises(ConfigError) as complaint:
+            async with open_house(settings_for(company, redis_url, telegram=accounts)):
+                pass
+    lines = str(complaint.value).splitlines()
+    assert len(lines) == 2
+    assert "repairs" in lines[1]
+    assert "nobody-has-it" not in str(complaint.value)

@@ -96,6 +96,7 @@ async def test_a_channel_that_falls_comes_back_alone_slower_each_time(metrics):
     [
         (ValueError("a customer's text"), "ValueError at "),
         (StoreUnavailableError(), "StoreUnavailableError"),
+        (ConfigError("XIAOQ_PARTS__TOKEN: is not known any more"), "XIAOQ_PARTS__TOKEN: is not"),
     ],
 )
 async def test_any_fall_is_survived_and_named_without_anybodys_words(metrics, error, shown):

@@ -315,3 +315,11 @@ async def test_slack_is_asked_online_too(look):
     assert report.lines("slack")[0][0] == "✔"
     assert wrong.lines("slack")[0][0] == "✘"
     assert "revoked" not in wrong.text
+
+
+async def test_a_token_that_cannot_be_one_is_named_and_redis_is_not_blamed(look):
+    report = await look(telegram__token="no-token-at-all")
+    assert "Redis" not in report.line("accounts")[2]
+    assert report.line("accounts")[0] == "✘"
+    assert "XIAOQ_TELEGRAM__TOKEN" in report.line("accounts")[2]
+    assert "no-token-at-all" not in report.text

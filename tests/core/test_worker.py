@@ -1,6 +1,7 @@
 """Workers on a real Redis, with a scripted pipeline and a channel that sends parts."""
 
 import asyncio
+import json
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -453,3 +454,15 @@ async def test_a_platform_that_is_away_costs_no_attempt(desk):
         await desk.until_done()
     assert desk.channel.sent == ["re:", "hello", "#1"]
     assert await desk.inbox.dead_letters() == 0
+
+
+async def test_what_an_earlier_version_wrote_down_is_still_answered(desk):
+    await desk.say("hello")
+    key = desk.inbox.partitions[0].key("lane", Address("parts", "main", "ann", "ann").key)
+    fields = json.loads(await desk.store.lindex(key, 0))
+    for later in ("language", "source", "attachments", "envelope"):
+        del fields[later]
+    await desk.store.lset(key, 0, json.dumps(fields))
+    async with desk.worker():
+        await desk.until_done()
+    assert desk.pipeline.asked == ["hello"]
