@@ -44,6 +44,8 @@ class Question:
 
 def neutralise(text: str) -> str:
     """Break what a tokenizer or chat template could take for a control token; still readable."""
+    if "<" not in text and ">" not in text and "[" not in text:
+        return text  # in a tenth of the pattern's time
     return CONTROL.sub(lambda found: found.group() + " " if found.group() != ">" else " >", text)
 
 

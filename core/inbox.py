@@ -9,7 +9,8 @@ of others (memory, audit, a page's events), which then happen exactly once, with
 """
 
 import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -75,14 +76,48 @@ class Lease:
     """Parts of the stored reply that have left."""
     surface: str
     """Id of what an earlier attempt opened on the platform; empty if nothing."""
+    said: Sequence[Any] = ()
+    """The answers to the worker's inquiry."""
+
+
+Inquiry = Callable[[str], Sequence[Effect]]
+"""What a worker wants to know of a conversation when its turn begins: effects that say it."""
+
+
+@dataclass(slots=True)
+class Seat:
+    """A worker's place, kept for the lane that an accepted message may hand to it."""
+
+    worker: str
+    inquiry: Inquiry
+    entry: Entry | None = None
+    """The lane that was handed over, if one was."""
+    lease: Lease | None = None
+    """Set if its turn has begun in the same step."""
+
+
+def nothing(_: str) -> Sequence[Effect]:
+    """The inquiry that asks nothing."""
+    return ()
+
+
+@asynccontextmanager
+async def nobody(_: Partition) -> AsyncGenerator[None, None]:
+    """The seats of a process that answers no conversations."""
+    yield None
 
 
 class Inbox:
-    """Lanes, leases and delivery records in Redis."""
+    """Lanes, leases and delivery records in Redis.
+
+    A worker of the same process keeps a seat for a lane through `seats`: a message that begins a
+    lane then goes to it without a further trip to Redis.
+    """
 
     def __init__(self, store: Store, settings: InboxSettings, partitions: int) -> None:
         self._store = store
         self._settings = settings
+        self.seats: Callable[[Partition], AbstractAsyncContextManager[Seat | None]] = nobody
         self.partitions = tuple(Partition(number) for number in range(partitions))
         self._accept = Script(store, ACCEPT)
         self._amend = Script(store, AMEND)
@@ -122,6 +157,7 @@ class Inbox:
             partition.key("lane", conversation),
             partition.key("ready"),
             partition.key("backlog"),
+            partition.key("work", conversation),
         ]
         settings = self._settings
         args: list[str | int] = [
@@ -130,11 +166,19 @@ class Inbox:
             settings.lane_length,
             -(-settings.backlog // len(self.partitions)),
             int(settings.seen_hours * 3_600_000),
+            GROUP,
         ]
-        try:
-            return Receipt(await self._accept(keys, args, effects))
-        except UNAVAILABLE as error:
-            raise StoreUnavailableError from error
+        async with self.seats(partition) as seat:
+            args.append(seat.worker if seat else "")
+            inquiry = seat.inquiry(conversation) if seat else ()
+            try:
+                said = await self._accept(keys, args, effects, inquiry)
+            except UNAVAILABLE as error:
+                raise StoreUnavailableError from error
+            receipt, *handed = said
+            if seat and handed:
+                _fill(seat, partition, handed, message)
+        return Receipt(receipt)
 
     async def amend(self, message: Message) -> Amendment:
         """Put an edited message in the place of the waiting one with its id.
@@ -181,13 +225,14 @@ class Inbox:
         )
         return _entries(partition, reply[1])
 
-    async def begin(self, entry: Entry, worker: str) -> Lease | None:
+    async def begin(self, entry: Entry, worker: str, inquiry: Inquiry = nothing) -> Lease | None:
         """Start an attempt; None when the entry is another worker's now, or the lane is empty."""
         keys = self._lane_keys(entry)
-        reply = await self._begin(keys, [GROUP, worker, entry.id])
+        asked = inquiry(entry.conversation)
+        reply = await self._begin(keys, [GROUP, worker, entry.id], asked)
         if not reply:
             return None
-        raw_messages, raw_record = reply
+        raw_messages, raw_record, said = reply
         record = dict(zip(raw_record[::2], raw_record[1::2], strict=True))
         lease = Lease(
             entry=entry,
@@ -198,6 +243,7 @@ class Inbox:
             count=int(record.get("count", 0)),
             sent=int(record.get("sent", 0)),
             surface=record.get("surface", ""),
+            said=said,
         )
         if not lease.messages:
             log.error("unreadable message kept as a dead letter", conversation=entry.conversation)
@@ -278,6 +324,16 @@ class Inbox:
             part.key("lane", entry.conversation),
             part.key("work", entry.conversation),
         ]
+
+
+def _fill(seat: Seat, partition: Partition, handed: list[Any], message: Message) -> None:
+    """Put the lane that was handed over on its seat; begun if it is the message's own."""
+    identity, conversation, *begun = handed
+    seat.entry = Entry(partition, identity, conversation)
+    if begun:
+        attempt, said = begun
+        fence = f"{identity}/{attempt}"
+        seat.lease = Lease(seat.entry, fence, attempt, (message,), None, 0, 0, "", said)
 
 
 def _readable(raw_messages: Sequence[str]) -> Iterator[Message]:

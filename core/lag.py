@@ -28,6 +28,11 @@ class Lag:
             else:
                 self._is_small.set()
 
+    @property
+    def is_small(self) -> bool:
+        """Whether the loop keeps up."""
+        return self._is_small.is_set()
+
     async def settle(self) -> None:
         """Wait while the loop is behind."""
         await self._is_small.wait()

@@ -1,23 +1,59 @@
 """The inbox's steps as Lua: each is atomic, and begins by asking whether it may.
 
-Every script ends with its effects, packed as the last argument (`core.redis.Script`).
+Every script ends with its effects, packed as its last arguments (`core.redis.Script`).
 """
 
-ACCEPT = """
-if redis.call('EXISTS', KEYS[1]) == 1 then return 'duplicate' end
+# The fence is the announcement's id with the attempt's number: both are new for every attempt.
+_ATTEMPT = """
+local function attempt(work, id, messages)
+  local number = redis.call('HINCRBY', work, 'attempt', 1)
+  redis.call('HSET', work, 'fence', id .. '/' .. number, 'taken', messages)
+  return number
+end
+"""
+
+# A worker with a free place gets the lane that has waited longest. If that is the one announced
+# here, its turn begins in the same step, with what its worker wants to know. Without a consumer
+# group the lane just stays announced.
+_HAND_OVER = """
+local function hand_over(keys, lane, group, worker, first_key, inquiry)
+  local read = redis.pcall(
+    'XREADGROUP', 'GROUP', group, worker, 'COUNT', 1, 'STREAMS', keys[3], '>')
+  if not read or read.err then return {} end
+  local id, taken = read[1][2][1][1], read[1][2][1][2][2]
+  if taken ~= lane then return {id, taken} end
+  local is_good, said = pcall(run_effects, first_key, inquiry)
+  if not is_good then return {id, taken} end
+  return {id, taken, attempt(keys[5], id, 1), said}
+end
+"""
+
+ACCEPT = (
+    _ATTEMPT
+    + _HAND_OVER
+    + """
+if redis.call('EXISTS', KEYS[1]) == 1 then return {'duplicate'} end
 local waiting = redis.call('LLEN', KEYS[2])
-if waiting >= tonumber(ARGV[3]) then return 'lane_full' end
-if tonumber(redis.call('GET', KEYS[4]) or '0') >= tonumber(ARGV[4]) then return 'backlog_full' end
+if waiting >= tonumber(ARGV[3]) then return {'lane_full'} end
+if tonumber(redis.call('GET', KEYS[4]) or '0') >= tonumber(ARGV[4]) then
+  return {'backlog_full'}
+end
 redis.call('SET', KEYS[1], '', 'PX', ARGV[5])
 redis.call('RPUSH', KEYS[2], ARGV[1])
 redis.call('INCR', KEYS[4])
 if waiting == 0 then redis.call('XADD', KEYS[3], '*', 'lane', ARGV[2]) end
-run_effects(5, ARGV[6])
-return 'accepted'
+local _, next_key = run_effects(6, ARGV[8])
+local handed = {}
+if waiting == 0 and ARGV[7] ~= '' then
+  handed = hand_over(KEYS, ARGV[2], ARGV[6], ARGV[7], next_key, ARGV[9])
+end
+return {'accepted', unpack(handed)}
 """
+)
 
-# The fence is the announcement's id with the attempt's number: both are new for every attempt.
-BEGIN = """
+BEGIN = (
+    _ATTEMPT
+    + """
 local mine = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2])
 if #mine == 0 then return false end
 local messages = redis.call('LRANGE', KEYS[2], 0, -1)
@@ -26,11 +62,12 @@ if #messages == 0 then
   redis.call('XDEL', KEYS[1], ARGV[3])
   return false
 end
-local attempt = redis.call('HINCRBY', KEYS[3], 'attempt', 1)
-redis.call('HSET', KEYS[3], 'fence', ARGV[3] .. '/' .. attempt, 'taken', #messages)
+attempt(KEYS[3], ARGV[3], #messages)
 redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[3], 'JUSTID')
-return {messages, redis.call('HGETALL', KEYS[3])}
+local said = run_effects(4, ARGV[4])
+return {messages, redis.call('HGETALL', KEYS[3]), said}
 """
+)
 
 # What a worker has taken in hand stays as it was taken; a stored reply counts as its answer.
 AMEND = """

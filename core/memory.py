@@ -7,13 +7,12 @@ with the step that ends a turn.
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from config.settings import MemorySettings
 from core.errors import StoreUnavailableError, trace
@@ -76,6 +75,14 @@ class Memory:
             raw = await self._store.lrange(self._key(conversation), 0, -1)
         except UNAVAILABLE as error:
             raise StoreUnavailableError from error
+        return self.history(conversation, raw)
+
+    def read(self, conversation: str) -> Effect:
+        """The effect that says what `history` reads."""
+        return ("LRANGE", self._key(conversation), "0", "-1")
+
+    def history(self, conversation: str, raw: Sequence[str | bytes]) -> History:
+        """A history as it is stored; an empty one where it cannot be read."""
         try:
             return _history(raw)
         except (ValueError, TypeError, KeyError) as error:
@@ -145,7 +152,7 @@ def _expiry(key: str, idle_hours: float) -> Effect:
 
 
 def _history(raw: Sequence[str | bytes]) -> History:
-    items = [json.loads(item) for item in raw]
+    items = [from_json(item) for item in raw]
     summary, summary_tokens = "", 0
     if items and "summary" in items[0]:
         head = items.pop(0)

@@ -6,11 +6,11 @@ the model's HTTP request. Without a model, or when it fails, knowledge answers; 
 gets a sentence.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 
@@ -27,6 +27,7 @@ from core.memory import History, Memory
 from core.metrics import Metrics
 from core.moderation.hits import Hit
 from core.personas import Personas
+from core.redis import Effect
 from core.replies import Delta, Done, Origin, Outcome, Reply, ReplyEvent, Retract, Source, Usage
 from core.scene import Background, Request, Scene
 from core.turn import Command, Turn
@@ -66,17 +67,18 @@ class Pipeline:
         self._limits = limits
         self._context_tokens = context_tokens
 
-    async def prepare(self, conversation: str) -> Background:
-        """Fetch what `answer` needs to know, in one trip to Redis; counts against the rate.
-
-        Raises StoreUnavailableError.
-        """
+    def inquiry(self, conversation: str) -> list[Effect]:
+        """The effects that say what `background` reads; they count against the rate."""
         limits = self._limits
-        history, wait = await asyncio.gather(
-            self._memory.load(conversation),
-            self._limiter.wait_seconds(conversation, limits.per_minute, limits.burst),
-        )
-        return Background(history, is_too_fast=wait > 0)
+        return [
+            self._memory.read(conversation),
+            self._limiter.take(conversation, limits.per_minute, limits.burst),
+        ]
+
+    def background(self, conversation: str, said: Sequence[Any]) -> Background:
+        """What `answer` needs to know."""
+        raw, wait = said
+        return Background(self._memory.history(conversation, raw), is_too_fast=wait > 0)
 
     async def recall(self, conversation: str) -> History:
         """A conversation's memory alone; raises StoreUnavailableError."""

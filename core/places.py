@@ -20,6 +20,10 @@ class Places:
         """Wait for a place."""
         await self._free.acquire()
 
+    async def take_free(self) -> bool:
+        """Take a place if one is free this moment."""
+        return not self._free.locked() and await self._free.acquire()
+
     def leave(self, entry: Entry | None = None) -> None:
         """Give a place back, if the entry has one."""
         if entry in self._resting:

@@ -35,7 +35,7 @@ from core.wire import WiredRedis
 
 Store = WiredRedis | RedisCluster
 Effect = tuple[str, ...]
-"""A write as command, key, arguments; happens inside the script that ends a step or not at all."""
+"""A command, key and arguments; happens inside the script that takes a step or not at all."""
 
 
 def tell(key: str, channel: str, subject: str, limit: int, event: str) -> Effect:
@@ -44,6 +44,15 @@ def tell(key: str, channel: str, subject: str, limit: int, event: str) -> Effect
     They hear "subject id event"; the effect says the id. The stream keeps about `limit` events.
     """
     return ("TELL", key, channel, subject, str(limit), event)
+
+
+def take_token(key: str, per_minute: int, burst: int) -> Effect:
+    """The effect that takes a token from a bucket; says the milliseconds until there is one.
+
+    The bucket holds up to `burst` tokens and gains `per_minute` of them a minute; time is the
+    server's.
+    """
+    return ("TAKE", key, str(per_minute), str(burst))
 
 
 UNAVAILABLE = (
@@ -63,11 +72,25 @@ BLOCK_MS = 2000
 """Longest a read waits for news; the socket's own deadline lies above it."""
 
 RUN_EFFECTS = """
+local function take_token(key, per_minute, burst)
+  local per_ms, time = per_minute / 60000, redis.call('TIME')
+  local now = time[1] * 1000 + time[2] / 1000
+  local bucket = redis.call('HMGET', key, 'tokens', 'at')
+  local tokens, at = tonumber(bucket[1] or burst), tonumber(bucket[2] or now)
+  tokens = math.min(burst, tokens + math.max(0, now - at) * per_ms)
+  local wait = 0
+  if tokens >= 1 then tokens = tokens - 1 else wait = math.ceil((1 - tokens) / per_ms) end
+  redis.call('HSET', key, 'tokens', tostring(tokens), 'at', tostring(now))
+  redis.call('PEXPIRE', key, math.ceil(burst / per_ms))
+  return wait
+end
 local function run_effects(first_key, packed)
-  local said = {}
-  for i, effect in ipairs(cjson.decode(packed)) do
+  local said, effects = {}, cjson.decode(packed)
+  for i, effect in ipairs(effects) do
     local key = KEYS[first_key + i - 1]
-    if effect[1] == 'TELL' then
+    if effect[1] == 'TAKE' then
+      said[i] = take_token(key, tonumber(effect[2]), tonumber(effect[3]))
+    elseif effect[1] == 'TELL' then
       local _, channel, subject, limit, event = unpack(effect)
       said[i] = redis.call('XADD', key, 'MAXLEN', '~', limit, '*', 'event', event)
       redis.call('PUBLISH', channel, subject .. ' ' .. said[i] .. ' ' .. event)
@@ -75,9 +98,12 @@ local function run_effects(first_key, packed)
       said[i] = redis.call(effect[1], key, unpack(effect, 2)) or ''
     end
   end
-  return said
+  return said, first_key + #effects
 end
 """
+
+
+EFFECTS = "return run_effects(1, ARGV[1])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +136,11 @@ class Script:
         self._digest = hashlib.sha1(self._source.encode(), usedforsecurity=False).hexdigest()
 
     async def __call__(
-        self, keys: Sequence[str], args: Sequence[str | int], effects: Sequence[Effect] = ()
+        self, keys: Sequence[str], args: Sequence[str | int], *effects: Sequence[Effect]
     ) -> Any:  # noqa: ANN401 - what a script returns is known to its caller
-        """Run it: effect keys follow `keys`, the packed effects are the last argument."""
-        keys = [*keys, *(effect[1] for effect in effects)]
-        rest = (len(keys), *keys, *args, pack_effects(effects))
+        """Run it: keys of effects follow `keys`; each packed group of them is a last argument."""
+        keys = [*keys, *(effect[1] for group in effects for effect in group)]
+        rest = (len(keys), *keys, *args, *map(pack_effects, effects))
         try:
             return await self._store.execute_command("EVALSHA", self._digest, *rest)
         except NoScriptError:
@@ -152,15 +178,13 @@ def _connect(url: str) -> Store:
     return WiredRedis(ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 1), **options))
 
 
-async def run_effects(store: Store, effects: Sequence[Effect]) -> None:
-    """Carry out effects of one partition together, outside any lease."""
+async def run_effects(store: Store, effects: Sequence[Effect]) -> list[Any]:
+    """Carry out effects of one partition together, outside any lease; returns what they said."""
     try:
-        async with store.pipeline(transaction=True) as pipeline:
-            for effect in effects:
-                pipeline.execute_command(*effect)
-            await pipeline.execute()
+        said: list[Any] = await Script(store, EFFECTS)([], [], effects)
     except UNAVAILABLE as error:
         raise StoreUnavailableError from error
+    return said
 
 
 async def ping(store: Store) -> str | None:

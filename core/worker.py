@@ -7,8 +7,10 @@ attempt the customer gets the apology and the messages go to the dead-letter lis
 
 import asyncio
 import time
-from contextlib import aclosing
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 import structlog
 from redis.exceptions import RedisError
@@ -24,14 +26,14 @@ from core.errors import (
     UndeliverableError,
     trace,
 )
-from core.inbox import Entry, Inbox, Lease
+from core.inbox import Entry, Inbox, Lease, Seat, nobody
 from core.lag import Lag
 from core.ledger import Ledger
 from core.metrics import Metrics
 from core.pipeline import Pipeline
 from core.places import Places
 from core.redis import UNAVAILABLE, Partition
-from core.scene import Background, Request
+from core.scene import Request
 from core.tasks import honour_cancellation
 from core.turn import first_turn
 
@@ -72,6 +74,8 @@ class Worker:
         # By entry and not by its id: two partitions can give out the same id in one millisecond.
         self._working: dict[Entry, asyncio.Task[None]] = {}
         self._leases: dict[Entry, Lease] = {}
+        # Partitions where lanes may be in our name that we do not know of.
+        self._unsure = set(inbox.partitions)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; then finish within the grace time and hand back the rest."""
@@ -83,7 +87,9 @@ class Worker:
                     for partition in self._inbox.partitions
                 ]
                 reading.append(readers.create_task(self._relieve(turns)))
+                self._inbox.seats = partial(self._seat, turns)
                 await stop.wait()
+                self._inbox.seats = nobody
                 for task in reading:
                     task.cancel()
             await self._drain()
@@ -116,19 +122,18 @@ class Worker:
 
     async def _read(self, partition: Partition, turns: asyncio.TaskGroup) -> None:
         """Take this partition's lanes; after a start or an outage first those in our name."""
-        is_fresh = True
         while True:
             honour_cancellation()
             try:
-                if is_fresh:
+                if partition in self._unsure:
+                    self._unsure.discard(partition)
                     async with aclosing(self._inbox.own(partition, self._name)) as entries:
                         async for entry in entries:
                             await self._start(entry, turns)
-                    is_fresh = False
                 for entry in await self._inbox.take(partition, self._name, TAKE_AT_ONCE):
                     await self._start(entry, turns)
             except STORE_BROKEN as error:
-                is_fresh = True
+                self._unsure.add(partition)
                 await self._outage(error)
 
     async def _relieve(self, turns: asyncio.TaskGroup) -> None:
@@ -158,10 +163,33 @@ class Worker:
             return
         await self._lag.settle()
         await self._places.take()
-        if entry in self._working:
+        self._seated(Seat(self._name, self._pipeline.inquiry, entry), turns)
+
+    @asynccontextmanager
+    async def _seat(
+        self, turns: asyncio.TaskGroup, partition: Partition
+    ) -> AsyncGenerator[Seat | None, None]:
+        """A place for the lane that the inbox may hand over; None while there is none to spare."""
+        if not (self._lag.is_small and await self._places.take_free()):
+            yield None
+            return
+        seat = Seat(self._name, self._pipeline.inquiry)
+        try:
+            yield seat
+        except BaseException:
+            # Redis may have handed something over before it, or the caller, went away.
+            self._unsure.add(partition)
+            raise
+        finally:
+            self._seated(seat, turns)
+
+    def _seated(self, seat: Seat, turns: asyncio.TaskGroup) -> None:
+        """Begin work in a place that was taken, or leave it."""
+        entry = seat.entry
+        if entry is None or entry in self._working:
             self._places.leave()
             return
-        task = turns.create_task(self._work(entry))
+        task = turns.create_task(self._work(entry, seat.lease))
         self._working[entry] = task
         task.add_done_callback(lambda _: self._ended(entry))
 
@@ -189,16 +217,15 @@ class Worker:
             log.warning("lease lost", conversation=lease.entry.conversation)
             self._working[lease.entry].cancel()
 
-    async def _work(self, entry: Entry) -> None:
+    async def _work(self, entry: Entry, lease: Lease | None) -> None:
         """One attempt at one turn; every way out leaves the lane finished, handed back or lost."""
-        begun = await self._begin(entry)
-        if begun is None:
+        lease = lease or await self._begin(entry)
+        if lease is None:
             return
-        lease, background = begun
         self._leases[entry] = lease
         self._metrics.working.set(len(self._working))
         try:
-            await self._attempt(lease, background)
+            await self._attempt(lease)
         except LeaseLostError:
             log.warning("lease lost", conversation=entry.conversation)
         except STORE_GONE as error:
@@ -223,19 +250,17 @@ class Worker:
             await asyncio.sleep(RETRY_SECONDS * lease.attempt)
             await self._hand_back(lease, failed=True)
 
-    async def _begin(self, entry: Entry) -> tuple[Lease, Background] | None:
+    async def _begin(self, entry: Entry) -> Lease | None:
         try:
-            lease, background = await asyncio.gather(
-                self._inbox.begin(entry, self._name), self._pipeline.prepare(entry.conversation)
-            )
+            return await self._inbox.begin(entry, self._name, self._pipeline.inquiry)
         except STORE_GONE as error:
+            self._unsure.add(entry.partition)
             log.warning("turn not begun", error=type(error).__name__)
             return None
         except Exception as error:  # noqa: BLE001 - an unreadable record must not end the others
             self._metrics.failures.labels(type(error).__name__).inc()
             log.error("turn cannot be begun", conversation=entry.conversation, error=trace(error))  # noqa: TRY400
             return None
-        return (lease, background) if lease else None
 
     async def _hand_back(self, lease: Lease, *, failed: bool) -> None:
         """Release the lane; while Redis is away, keep trying for about a lease's time."""
@@ -248,11 +273,12 @@ class Worker:
             else:
                 return
 
-    async def _attempt(self, lease: Lease, background: Background) -> None:
+    async def _attempt(self, lease: Lease) -> None:
         turn = first_turn(lease.messages[: lease.count or None])
         if turn.is_withdrawn:
             await self._inbox.finish(lease, len(turn.messages))
             return
+        background = self._pipeline.background(lease.entry.conversation, lease.said)
         request = Request(turn, background)
         if lease.attempt > self._settings.attempts:
             await self._give_up(lease, request)

@@ -53,7 +53,7 @@ class WebChannel:
                 if isinstance(event, Done):
                     await pen.finish(event.reply, folding)
                 else:
-                    pen.note(event)
+                    await pen.note(event)
 
 
 class _Pen:
@@ -72,23 +72,26 @@ class _Pen:
         self._at = 0
         self._entries: list[str] = []
 
-    def note(self, event: Delta | Retract) -> None:
-        """Take up an event, to be written with the next fold."""
+    async def note(self, event: Delta | Retract) -> None:
+        """Write the first text at once, and take up what follows for the next fold."""
         if isinstance(event, Retract):
             self._waiting.clear()
             self._is_retracted = True
         else:
             self._waiting.append(event.text)
-        self._has_text.set()
+        if self._has_started:
+            self._has_text.set()
+        else:
+            await self._write(self._events())
 
     async def fold(self) -> None:
-        """Write the first text at once, what follows every few milliseconds."""
+        """Write what gathers every few milliseconds."""
         while True:
             await self._has_text.wait()
+            await asyncio.sleep(FOLD_SECONDS)
             self._has_text.clear()
             async with self._writing:
                 await self._write(self._events())
-            await asyncio.sleep(FOLD_SECONDS)
 
     async def finish(self, reply: Reply, folding: asyncio.Task[None]) -> None:
         """Write the whole answer and clear its deltas away; nothing if that was done before."""

@@ -37,7 +37,10 @@ class ScriptedPipeline:
         self.asked: list[str] = []
         self.stopped = 0
 
-    async def prepare(self, conversation):
+    def inquiry(self, conversation):
+        return []
+
+    def background(self, conversation, said):
         return Background(History())
 
     async def answer(self, request):
