@@ -75,21 +75,21 @@ class Index:
             return []
         tokens = list(weigh(question[:QUESTION_CHARACTERS]))
         own = self._spoken(language)
-        ballots = self.questions.vote(tokens, self.allowed & own) if self.questions else {}
         score = self.texts.relevance(tokens) * self.allowed
-        for passage, ballot in ballots.items():
-            score[passage] += ballot.votes**_LIKENESS
-        good = (score + _COVERAGE * self.texts.coverage(tokens) >= GOOD) & self.allowed
-        sure = [passage for passage, ballot in ballots.items() if ballot.share >= SURE]
-        good[sure] = True
+        sure = np.zeros(len(score), np.bool_)
+        if self.questions:
+            ballot = self.questions.vote(tokens, self.allowed & own)
+            score += ballot.votes**_LIKENESS
+            sure = ballot.share >= SURE
+        good = (score + _COVERAGE * self.texts.coverage(tokens) >= GOOD) & self.allowed | sure
         rank = score * np.where(own, 1.0, 0.0 if (good & own).any() else FOREIGN)
-        rank[sure] += _FIRST
+        rank += sure * _FIRST
         found = _best(rank, limit)
         matches = [
             Match(
                 self.passages[passage],
                 float(score[passage]),
-                sure=passage in sure,
+                sure=bool(sure[passage]),
                 good=bool(good[passage]),
                 question=question,
             )
@@ -116,7 +116,7 @@ def build_index(passages: Sequence[Passage]) -> Index:
     return Index(
         tuple(passages),
         build_texts(map(_whole, passages)) if passages else None,
-        build_questions(asked) if asked else None,
+        build_questions(asked, len(passages)) if asked else None,
         np.ones(len(passages), np.bool_),
         {str(code): neutral | (languages == code) for code in {"", *languages.tolist()}},
     )

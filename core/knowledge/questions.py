@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from core.knowledge.texts import Floats, rarity
+from core.knowledge.texts import Floats, rarity, row_spans
 from core.knowledge.tokens import CONTENT_WEIGHT, Token, weigh
 
 VOTERS: Final = 30
@@ -27,13 +27,13 @@ STRANGE_WORD: Final = 2.0
 Ints = NDArray[np.int32]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Ballot:
-    """The votes for one passage."""
+    """The votes, by passage."""
 
-    votes: float
-    """Sum over its questions of their likeness to the power of `POWER`."""
-    share: float
+    votes: Floats
+    """Sum over a passage's questions of their likeness to the power of `POWER`."""
+    share: Floats
     """Of all votes, with those for other passages that give the same answer: 0 to 1."""
 
 
@@ -55,47 +55,46 @@ class QuestionIndex:
     """Of each question: the passage that it belongs to."""
     answers: Ints
     """Of each question: the answer that it leads to."""
+    leads: Ints
+    """Of each passage: the answer that its questions lead to; any, if it has none."""
 
-    def vote(self, tokens: Sequence[Token], allowed: NDArray[np.bool_]) -> dict[int, Ballot]:
+    def vote(self, tokens: Sequence[Token], allowed: NDArray[np.bool_]) -> Ballot:
         """Let the questions that are most like `tokens` vote, for passages that are `allowed`."""
         likeness = self._likeness(dict(tokens)) * allowed[self.passages]
         voters = np.argpartition(-likeness, min(VOTERS, len(likeness)) - 1)[:VOTERS]
-        passages: dict[int, float] = {}
-        answers: dict[int, float] = {}
-        leads: dict[int, int] = {}
-        ballots = (self.passages[voters], self.answers[voters], likeness[voters] ** POWER)
-        for passage, answer, votes in zip(*(row.tolist() for row in ballots), strict=True):
-            leads[passage] = answer
-            passages[passage] = passages.get(passage, 0.0) + votes
-            answers[answer] = answers.get(answer, 0.0) + votes
-        cast = sum(answers.values()) + NONE_OF_THEM**POWER
-        return {
-            passage: Ballot(votes, answers[leads[passage]] / cast)
-            for passage, votes in passages.items()
-            if votes > 0
-        }
+        cast = likeness[voters] ** POWER
+        votes = np.bincount(self.passages[voters], cast, len(allowed))
+        answers = np.bincount(self.answers[voters], cast, int(self.leads.max()) + 1)
+        share = answers[self.leads] / (cast.sum() + NONE_OF_THEM**POWER)
+        return Ballot(votes.astype(np.float32), np.where(votes > 0, share, 0).astype(np.float32))
 
     def _likeness(self, tokens: dict[str, float]) -> Floats:
         mass = 0.0
-        holders, shared = [self.holders[:0]], [0.0]
+        known, weights = [], []
         for token, weight in tokens.items():
             number = self.vocabulary.get(token)
             if number is None:
                 is_content = weight == CONTENT_WEIGHT
                 mass += weight * self.strange * (STRANGE_WORD if is_content else 1.0)
-                continue
-            known = weight * float(self.weights[number])
-            mass += known
-            found = self.holders[self.starts[number] : self.starts[number + 1]]
-            holders.append(found)
-            shared.append(known)
-        weights = np.repeat(shared, [len(found) for found in holders])
-        common = np.bincount(np.concatenate(holders), weights, len(self.masses))
-        return (2 * common / (mass + self.masses)).astype(np.float32)
+            else:
+                known.append(number)
+                weights.append(weight)
+        if not known:
+            return np.zeros(len(self.masses), np.float32)
+        shared = self.weights[known] * np.array(weights, np.float32)
+        spans = row_spans(self.starts, known)
+        holders = np.concatenate([self.holders[span] for span in spans])
+        counts = [span.stop - span.start for span in spans]
+        common = np.bincount(holders, np.repeat(shared, counts), len(self.masses))
+        likeness: Floats = (2 * common / (mass + shared.sum() + self.masses)).astype(np.float32)
+        return likeness
 
 
-def build_questions(asked: Sequence[tuple[int, int, str]]) -> QuestionIndex:
-    """Index at least one question, each with the number of its passage and of its answer."""
+def build_questions(asked: Sequence[tuple[int, int, str]], passages: int) -> QuestionIndex:
+    """Index at least one question, each with the number of its passage and of its answer.
+
+    `passages` is how many there are, with questions or without.
+    """
     vocabulary: dict[str, int] = {}
     rows = [dict(weigh(question)) for _, _, question in asked]
     tokens = [vocabulary.setdefault(token, len(vocabulary)) for row in rows for token in row]
@@ -105,6 +104,9 @@ def build_questions(asked: Sequence[tuple[int, int, str]]) -> QuestionIndex:
     frequencies = np.bincount(columns, minlength=len(vocabulary))
     rarities = rarity(frequencies, len(rows))
     masses = np.bincount(owners, np.array(weights) * rarities[columns], len(rows))
+    leads = np.zeros(passages, np.int32)
+    for passage, answer, _ in asked:
+        leads[passage] = answer
     return QuestionIndex(
         vocabulary,
         rarities,
@@ -114,4 +116,5 @@ def build_questions(asked: Sequence[tuple[int, int, str]]) -> QuestionIndex:
         masses.astype(np.float32),
         np.array([passage for passage, _, _ in asked], np.int32),
         np.array([answer for _, answer, _ in asked], np.int32),
+        leads,
     )

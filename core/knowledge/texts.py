@@ -2,7 +2,7 @@
 
 import time
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,18 +39,31 @@ class TextIndex:
         wanted = [self.vocabulary.get(token) for token in _kept(tokens)]
         known = [token for token in wanted if token is not None]
         ceiling = self._ceiling(known, len(wanted) + UNSEEN_TOKENS)
-        scores: Floats = self.bm25.get_scores_from_ids(known)
-        return scores / ceiling
+        return self._sum(known, self.bm25.scores["data"]) / ceiling
 
     def coverage(self, tokens: Iterable[Token]) -> Floats:
         """Of each text: which part of the question's content it holds, by weight, 0 to 1."""
         words = content(tokens)
         known = [self.vocabulary[word] for word in words if word in self.vocabulary]
-        covered: Floats = np.zeros(self.bm25.scores["num_docs"], np.float32)
-        starts, texts = self.bm25.scores["indptr"], self.bm25.scores["indices"]
-        for word in known:
-            covered[texts[starts[word] : starts[word + 1]]] += self.weights[word]
-        return covered / self._ceiling(known, len(words) + UNSEEN_WORDS)
+        ceiling = self._ceiling(known, len(words) + UNSEEN_WORDS)
+        return self._sum(known, None) / ceiling
+
+    def _sum(self, tokens: list[int], scores: Floats | None) -> Floats:
+        """Of each text: what these tokens score in it, or weigh, in one pass over them all.
+
+        That is what bm25s' own sum gives, which takes a numpy call for each token.
+        """
+        total: int = self.bm25.scores["num_docs"]
+        if not tokens:
+            return np.zeros(total, np.float32)
+        spans = row_spans(self.bm25.scores["indptr"], tokens)
+        texts = np.concatenate([self.bm25.scores["indices"][span] for span in spans])
+        if scores is None:
+            counts = [span.stop - span.start for span in spans]
+            parts = np.repeat(self.weights[tokens], counts)
+        else:
+            parts = np.concatenate([scores[span] for span in spans])
+        return np.bincount(texts, parts, total).astype(np.float32)
 
     def _ceiling(self, known: list[int], number: int) -> np.float32:
         """What so many tokens weigh together, of which these are known."""
@@ -80,6 +93,12 @@ def build_texts(texts: Iterable[str]) -> TextIndex:
         float(rarity(np.zeros(1), len(rows))[0]),
         bm25,
     )
+
+
+def row_spans(starts: NDArray[np.integer], rows: Sequence[int]) -> list[slice]:
+    """Where the entries of these rows of a sparse matrix stand."""
+    first = np.array(rows)
+    return list(map(slice, starts[first].tolist(), starts[first + 1].tolist()))
 
 
 def rarity(frequencies: NDArray[np.generic], total: int) -> Floats:

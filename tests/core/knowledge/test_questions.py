@@ -1,8 +1,16 @@
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 
 from core.knowledge.questions import build_questions
 from core.knowledge.tokens import weigh
+
+
+class Vote(NamedTuple):
+    votes: float
+    share: float
+
 
 ASKED = [
     (0, 0, "怎么退货？"),
@@ -15,11 +23,16 @@ ASKED = [
 
 
 def vote(asked, question, allowed=None):
-    index = build_questions(asked)
-    mask = np.ones(1 + max(passage for passage, _, _ in asked), np.bool_)
+    count = 1 + max(passage for passage, _, _ in asked)
+    index = build_questions(asked, count)
+    mask = np.ones(count, np.bool_)
     if allowed is not None:
         mask[:] = [passage in allowed for passage in range(len(mask))]
-    return index.vote(list(weigh(question)), mask)
+    ballot = index.vote(list(weigh(question)), mask)
+    return {
+        passage: Vote(float(ballot.votes[passage]), float(ballot.share[passage]))
+        for passage in np.flatnonzero(ballot.votes).tolist()
+    }
 
 
 def test_the_same_question_has_nearly_all_votes():
