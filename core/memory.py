@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import structlog
 from pydantic_core import from_json, to_json
@@ -152,12 +153,16 @@ def _expiry(key: str, idle_hours: float) -> Effect:
 
 
 def _history(raw: Sequence[str | bytes]) -> History:
-    items = [from_json(item) for item in raw]
     summary, summary_tokens = "", 0
-    if items and "summary" in items[0]:
-        head = items.pop(0)
-        summary, summary_tokens = head["summary"], head["tokens"]
-    return History(summary, summary_tokens, tuple(Exchange(**item) for item in items))
+    if raw and "summary" in (head := from_json(raw[0])):
+        summary, summary_tokens, raw = head["summary"], head["tokens"], raw[1:]
+    return History(summary, summary_tokens, tuple(map(_exchange, raw)))
+
+
+@lru_cache(maxsize=4096)
+def _exchange(raw: str | bytes) -> Exchange:
+    """An exchange as it is stored; those of a conversation are read again with each turn."""
+    return Exchange(**from_json(raw))
 
 
 def _dump(item: object) -> str:

@@ -39,7 +39,7 @@ class Attachment:
     """Bytes as the platform says; 0 if it does not."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Message:
     """One message of a customer. `id` is the platform's own and unique per channel and account."""
 
@@ -56,7 +56,7 @@ class Message:
     envelope: dict[str, str] = field(default_factory=dict)
     """What its channel needs for the reply; nobody else looks inside."""
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """What two deliveries of one message have in common."""
         parts = [self.address.channel, self.address.account, self.id]

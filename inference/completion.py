@@ -11,6 +11,8 @@ import json
 import re
 from typing import Any, Protocol
 
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
 from inference.chat import Finish, Prompt
 from inference.sse import EventParser, EventTooLongError
 
@@ -66,8 +68,11 @@ def request_body(model: str, prompt: Prompt, *, optional_fields: bool) -> bytes:
     }
     if optional_fields:
         body["stream_options"] = {"include_usage": True}
-    # A lone surrogate in a text cannot be sent; it becomes a question mark.
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+    try:
+        return to_json(body)
+    except PydanticSerializationError:
+        # A lone surrogate in a text cannot be sent; it becomes a question mark.
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 
 class AnswerReader:
@@ -128,7 +133,7 @@ class AnswerReader:
         if not event:
             return ""
         try:
-            return self._read_object(json.loads(event))
+            return self._read_object(_parse(event))
         except (ValueError, RecursionError) as error:
             raise BadAnswerError("bad JSON") from error
         except (AttributeError, LookupError, TypeError) as error:
@@ -152,6 +157,14 @@ class AnswerReader:
             raise BadAnswerError("aborted")
         self._reason = reason
         self.complete = True
+
+
+def _parse(event: str) -> Any:  # noqa: ANN401 - JSON enters here
+    """Read JSON the fast way, or the way that takes halves of characters too."""
+    try:
+        return from_json(event)
+    except ValueError:
+        return json.loads(event)
 
 
 def _count(usage: dict[str, Any], name: str) -> int | None:

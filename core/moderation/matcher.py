@@ -8,6 +8,7 @@ rules out. Everything before that place is final, whatever follows.
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from core.moderation.hits import Action, Choice, Found, Hit, masked, until_refused
@@ -16,6 +17,8 @@ from core.moderation.normalise import Normaliser, View
 from core.moderation.rules import GAP, Rules
 from core.moderation.terms import Term
 
+REMEMBERED: Final = 256
+"""Texts whose verdict is kept for a second question about them."""
 _SIGN: Final = re.compile("[!|@$+€！﹗︕｜＠﹫＄﹩＋﹢]")
 _SPOKEN_LONGEST: Final = 20
 _LATIN: Final = re.compile("[a-z0-9]")
@@ -70,6 +73,8 @@ class Matcher:
             spellings += ways
             spelt += [term] * len(ways)
         self._spoken = Index(spellings, spelt)
+        # A question is filtered when it comes and again when it is remembered.
+        self._remembered = lru_cache(maxsize=REMEMBERED)(self._filter)
 
     @property
     def reach(self) -> int:
@@ -86,6 +91,9 @@ class Matcher:
 
     def filter(self, text: str) -> Filtered:
         """Mask what is to be masked and cut the text at the first word that is refused."""
+        return self._remembered(text)
+
+    def _filter(self, text: str) -> Filtered:
         hits, refused = until_refused(self.find(text))
         end = hits[-1].start if refused else len(text)
         masks = [(hit.start, hit.end) for hit in hits if hit.action == "mask"]
