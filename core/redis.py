@@ -7,7 +7,7 @@ features of Redis 6.2 are used.
 """
 
 import hashlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +29,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from core import wire
 from core.errors import StoreUnavailableError
 from core.tasks import beside
 from core.wire import WiredRedis
@@ -185,6 +186,22 @@ async def run_effects(store: Store, effects: Sequence[Effect]) -> list[Any]:
     except UNAVAILABLE as error:
         raise StoreUnavailableError from error
     return said
+
+
+async def hear(
+    store: Store, channels: Sequence[str], take: Callable[[str], None], opened: Callable[[], None]
+) -> None:
+    """Give `take` what is published in channels, from when `opened` is called, until cancelled.
+
+    Any node of a cluster will do: they tell each other. Raises RedisError or OSError when the
+    connection cannot be had or has ended.
+    """
+    if isinstance(store, RedisCluster):
+        node = (await store.initialize()).get_random_node()
+        connection = node.connection_class(**node.connection_kwargs)
+    else:
+        connection = store.connection_pool.make_connection()  # type: ignore[no-untyped-call]
+    await wire.hear(connection, channels, take, opened)
 
 
 async def ping(store: Store) -> str | None:

@@ -7,7 +7,8 @@ connection instead. Commands that block (XREADGROUP) still get a connection of t
 
 import asyncio
 from collections import deque
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import hiredis
@@ -39,7 +40,8 @@ class Line(asyncio.Protocol):
     settled where their bytes arrive, a quarter of the CPU.
     """
 
-    def __init__(self, connection: AbstractConnection) -> None:
+    def __init__(self, connection: AbstractConnection, take: Callable[[Any], None]) -> None:
+        """`take` gets each reply; an error among them is an exception."""
         encoder = connection.encoder
         self._reader = hiredis.Reader(
             protocolError=InvalidResponse,
@@ -53,20 +55,20 @@ class Line(asyncio.Protocol):
             raise RedisConnectionError("not connected")
         self._transport = writer.transport
         self._transport.set_protocol(self)
-        self.owed: deque[Reply] = deque()
+        self._take = take
+        self.error: RedisError | None = None
         self.ended = asyncio.Event()
 
-    def send(self, waiting: list[tuple[Command, Reply]]) -> None:
+    def send(self, commands: Iterable[Command]) -> None:
         """Write commands together."""
-        self.owed.extend(reply for _, reply in waiting)
-        self._transport.write(b"".join([_packed(command) for command, _ in waiting]))
+        self._transport.write(b"".join(map(_packed, commands)))
 
     @override
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
         try:
             while (value := self._reader.gets()) is not _UNFINISHED:
-                _settle(self.owed.popleft(), value)
+                self._take(value)
         except (RedisError, UnicodeDecodeError, IndexError) as error:
             self.end(RedisConnectionError(type(error).__name__))
 
@@ -75,10 +77,10 @@ class Line(asyncio.Protocol):
         self.end(RedisConnectionError(type(exc).__name__ if exc else "closed by the server"))
 
     def end(self, error: RedisError) -> None:
-        """Close, and tell those who wait."""
+        """Close, and keep the first reason."""
+        self.error = self.error or error
         self.ended.set()
         self._transport.abort()
-        _fail_all(self.owed, error)
 
 
 class Wire:
@@ -91,6 +93,7 @@ class Wire:
     def __init__(self, pool: ConnectionPool) -> None:
         self._pool = pool
         self._line: Line | None = None
+        self._owed: deque[Reply] = deque()
         self._waiting: list[tuple[Command, Reply]] = []
         self._news = asyncio.Event()
 
@@ -108,7 +111,8 @@ class Wire:
             self._news.set()
         elif self._waiting:
             waiting, self._waiting = self._waiting, []
-            self._line.send(waiting)
+            self._owed.extend(reply for _, reply in waiting)
+            self._line.send(command for command, _ in waiting)
 
     async def run(self) -> None:
         """Carry commands until cancelled."""
@@ -129,17 +133,29 @@ class Wire:
     async def _serve(self) -> None:
         """Open a connection, or raise why not, and watch over it until it ends."""
         connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
-        try:
-            await connection.connect()
-            line = self._line = Line(connection)
+        async with _open_line(connection, self._take) as line:
+            self._line = line
             self._send()
-            await _watch(line)
-        finally:
-            if self._line:
-                self._line.end(RedisConnectionError("the connection was closed"))
+            try:
+                await self._watch(line)
+            finally:
                 self._line = None
-            with suppress(RedisError, OSError):
-                await connection.disconnect(nowait=True)
+                _fail_all(self._owed, line.error or RedisConnectionError("the client was closed"))
+
+    def _take(self, value: Any) -> None:  # noqa: ANN401 - Redis' own types
+        _settle(self._owed.popleft(), value)
+
+    async def _watch(self, line: Line) -> None:
+        """Wait for a connection's end; bring it about if the same reply is owed for too long."""
+        oldest: Reply | None = None
+        while not line.ended.is_set():
+            try:
+                async with asyncio.timeout(SILENCE_SECONDS):
+                    await line.ended.wait()
+            except TimeoutError:
+                if self._owed and self._owed[0] is oldest:
+                    line.end(RedisTimeoutError("no reply in time"))
+                oldest = self._owed[0] if self._owed else None
 
     def _fail(self, error: BaseException) -> None:
         """Tell those who wait that there is no connection."""
@@ -148,17 +164,46 @@ class Wire:
         _fail_all(deque(reply for _, reply in waiting), error)
 
 
-async def _watch(line: Line) -> None:
-    """Wait for the end of a connection; bring it about if the same reply is owed for too long."""
-    oldest: Reply | None = None
-    while not line.ended.is_set():
+async def hear(
+    connection: AbstractConnection,
+    channels: Sequence[str],
+    take: Callable[[str], None],
+    opened: Callable[[], None],
+) -> None:
+    """Give `take` what is published in channels, from when `opened` is called, until cancelled.
+
+    Raises RedisError or OSError when the connection cannot be had or has ended.
+    """
+
+    def sort(value: Any) -> None:  # noqa: ANN401 - Redis' own types
+        if isinstance(value, RedisError):
+            raise value
+        kind, _, said = value
+        if kind == "message":
+            take(said)
+        elif said == len(channels):
+            opened()
+
+    async with _open_line(connection, sort) as line:
+        line.send([("SUBSCRIBE", *channels)])
+        await line.ended.wait()
+        raise line.error or RedisConnectionError("the connection has ended")
+
+
+@asynccontextmanager
+async def _open_line(
+    connection: AbstractConnection, take: Callable[[Any], None]
+) -> AsyncGenerator[Line, None]:
+    try:
+        await connection.connect()  # type: ignore[no-untyped-call]
+        line = Line(connection, take)
         try:
-            async with asyncio.timeout(SILENCE_SECONDS):
-                await line.ended.wait()
-        except TimeoutError:
-            if line.owed and line.owed[0] is oldest:
-                line.end(RedisTimeoutError("no reply in time"))
-            oldest = line.owed[0] if line.owed else None
+            yield line
+        finally:
+            line.end(RedisConnectionError("the connection was closed"))
+    finally:
+        with suppress(RedisError, OSError):
+            await connection.disconnect(nowait=True)
 
 
 class WiredRedis(Redis):

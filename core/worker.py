@@ -88,8 +88,10 @@ class Worker:
                 ]
                 reading.append(readers.create_task(self._relieve(turns)))
                 self._inbox.seats = partial(self._seat, turns)
-                await stop.wait()
-                self._inbox.seats = nobody
+                try:
+                    await stop.wait()
+                finally:
+                    self._inbox.seats = nobody
                 for task in reading:
                     task.cancel()
             await self._drain()

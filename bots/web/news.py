@@ -12,7 +12,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from bots.web.events import news_channel
-from core.redis import Partition, Store
+from core.redis import Partition, Store, hear
 from core.tasks import honour_cancellation
 
 log = structlog.get_logger()
@@ -93,14 +93,7 @@ class News:
         while True:
             honour_cancellation()
             try:
-                async with self._store.pubsub(ignore_subscribe_messages=True) as heard:
-                    await heard.subscribe(*self._channels)
-                    self._miss_all()
-                    while True:
-                        honour_cancellation()
-                        message = await heard.get_message(timeout=None)
-                        if message:
-                            self._spread(message["data"])
+                await hear(self._store, self._channels, self._spread, self._miss_all)
             except (RedisError, OSError) as error:
                 log.warning("page news interrupted", error=type(error).__name__)
                 await asyncio.sleep(RETRY_SECONDS)

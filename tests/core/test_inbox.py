@@ -1,13 +1,14 @@
 """The inbox against a real Redis."""
 
 import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 
 from config.settings import InboxSettings
 from core.errors import LeaseLostError, StoreUnavailableError
-from core.inbox import Entry, Inbox, Lease, Receipt
+from core.inbox import Entry, Inbox, Lease, Receipt, Seat
 from core.messages import Address, Message
 from core.redis import open_store
 from core.replies import Origin, Outcome, Reply
@@ -55,6 +56,77 @@ async def test_a_message_is_a_duplicate_even_after_it_was_answered(inbox):
 async def test_the_same_id_on_another_account_is_another_message(inbox):
     assert await inbox.accept(message(1)) is Receipt.ACCEPTED
     assert await inbox.accept(message(1, account="other")) is Receipt.ACCEPTED
+
+
+class Bench:
+    """A worker's seats: so many are free, and what was put on them."""
+
+    def __init__(self, free: int) -> None:
+        self.free = free
+        self.taken: list[Seat] = []
+
+    @asynccontextmanager
+    async def __call__(self, partition):
+        if not self.free:
+            yield None
+            return
+        self.free -= 1
+        seat = Seat("w1", lambda conversation: [("SET", "{0}asked", conversation)])
+        self.taken.append(seat)
+        yield seat
+
+
+async def test_a_message_that_begins_a_lane_is_handed_to_the_worker_beside_the_inbox(inbox, store):
+    inbox.seats = Bench(1)
+    assert await inbox.accept(message(1)) is Receipt.ACCEPTED
+    (seat,) = inbox.seats.taken
+    assert [m.text for m in seat.lease.messages] == ["text 1"]
+    assert await store.get("{0}asked") == message(1).address.key
+    assert await inbox.renew([seat.lease], "w1") == []
+    await inbox.finish(seat.lease, 1)
+    assert await inbox.depth() == (0, 0.0)
+
+
+async def test_what_was_handed_over_is_nobody_elses_until_its_lease_ends(inbox):
+    inbox.seats = Bench(1)
+    await inbox.accept(message(1))
+    assert await entries(inbox, "w2") == []
+    await asyncio.sleep(SETTINGS.lease_seconds)
+    (entry,) = await inbox.relieve(inbox.partitions[0], "w2", 10)
+    lease = await inbox.begin(entry, "w2")
+    assert lease.attempt == 2
+    with pytest.raises(LeaseLostError):
+        await inbox.finish(inbox.seats.taken[0].lease, 1)
+
+
+async def test_a_seat_goes_to_the_lane_that_has_waited_longest(inbox):
+    await inbox.accept(message(1, "ann"))
+    inbox.seats = Bench(1)
+    await inbox.accept(message(2, "bob"))
+    (seat,) = inbox.seats.taken
+    assert seat.entry.conversation == message(1, "ann").address.key
+    assert seat.lease is None
+    assert [m.id for m in (await inbox.begin(seat.entry, "w1")).messages] == ["1"]
+    (rest,) = await entries(inbox, "w2")
+    assert rest.conversation == message(2, "bob").address.key
+
+
+async def test_nothing_is_handed_over_for_a_duplicate_or_a_lane_in_work(inbox):
+    inbox.seats = Bench(3)
+    await inbox.accept(message(1))
+    await inbox.accept(message(1))
+    await inbox.accept(message(2))
+    assert [seat.entry is None for seat in inbox.seats.taken] == [False, True, True]
+
+
+async def test_a_seat_without_a_consumer_group_stays_free_and_the_message_waits(inbox, store):
+    await store.xgroup_destroy(inbox.partitions[0].key("ready"), "workers")
+    inbox.seats = Bench(1)
+    assert await inbox.accept(message(1)) is Receipt.ACCEPTED
+    assert inbox.seats.taken[0].entry is None
+    inbox.seats = Bench(0)
+    await inbox.open()
+    assert [m.id for m in (await begun(inbox)).messages] == ["1"]
 
 
 async def test_effects_happen_only_with_a_new_message(inbox, store):

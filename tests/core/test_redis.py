@@ -15,7 +15,8 @@ from core.inbox import Inbox, Receipt
 from core.limits import Limiter
 from core.memory import Exchange, Memory, MemorySettings
 from core.messages import Address, Message
-from core.redis import Store, open_store, partition_of, run_effects
+from core.redis import Store, hear, open_store, partition_of, run_effects, tell
+from core.tasks import beside
 
 
 def test_a_conversation_always_has_the_same_partition():
@@ -100,5 +101,9 @@ async def test_everything_runs_on_redis_cluster(cluster):
     await run_effects(cluster, memory.forget(address))
     assert await Limiter(cluster, 4).wait_seconds(address.key, 60, 1) == 0
     assert await inbox.depth() == (0, 0.0)
-    async with cluster.pubsub() as heard:
-        await heard.subscribe(partition.key("news"))
+    said, opened = asyncio.Queue(), asyncio.Event()
+    async with beside(hear(cluster, [partition.key("news")], said.put_nowait, opened.set)):
+        await opened.wait()
+        await run_effects(cluster, [tell(key, partition.key("news"), "ann", 10, "good")])
+        async with asyncio.timeout(5):
+            assert (await said.get()).endswith(" good")

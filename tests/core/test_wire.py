@@ -7,7 +7,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from core.redis import open_store
+from core.redis import hear, open_store
 
 
 async def test_everybody_gets_the_reply_to_their_own_command(store):
@@ -85,3 +85,22 @@ async def test_a_server_that_owes_a_reply_for_too_long_is_given_up(redis_url, st
             await patient.get("anything")
         async with asyncio.timeout(5):
             assert await patient.ping()
+
+
+async def test_a_listener_hears_what_is_published_and_ends_with_its_connection(store, redis_url):
+    said, opened = asyncio.Queue(), asyncio.Event()
+    async with open_store(redis_url) as other:
+        listening = asyncio.ensure_future(hear(other, ["a", "b"], said.put_nowait, opened.set))
+        async with asyncio.timeout(5):
+            await opened.wait()
+            await store.publish("b", "好")
+            assert await said.get() == "好"
+            await store.client_kill_filter(_type="pubsub")
+            with pytest.raises(RedisConnectionError):
+                await listening
+
+
+async def test_a_listener_without_a_server_says_so(tmp_path):
+    async with open_store(f"unix://{tmp_path}/nobody") as nobody:
+        with pytest.raises(RedisConnectionError):
+            await hear(nobody, ["a"], print, print)

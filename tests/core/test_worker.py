@@ -7,11 +7,12 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from config.settings import InboxSettings
 from core.channel import Channels
 from core.enclosures import NOTHING
-from core.errors import PlatformAwayError, UndeliverableError
+from core.errors import PlatformAwayError, StoreUnavailableError, UndeliverableError
 from core.inbox import Amendment, Inbox
 from core.memory import History
 from core.messages import Address, Message
@@ -169,6 +170,35 @@ async def test_a_message_is_answered_and_its_turn_closed_once(desk):
         await desk.until_done()
     assert desk.channel.sent == ["re:", "hello", "#1"]
     assert await desk.ledger_rows() == ["answered"]
+
+
+async def test_a_message_whose_acceptance_nobody_heard_of_is_answered_all_the_same(
+    desk, monkeypatch
+):
+    async def cut(keys, args, *effects):
+        await accept(keys, args, *effects)
+        raise RedisConnectionError("cut after it was carried out")
+
+    async with desk.worker():
+        await desk.say("before")
+        await desk.until_done()
+        accept = desk.inbox._accept
+        monkeypatch.setattr(desk.inbox, "_accept", cut)
+        with pytest.raises(StoreUnavailableError):
+            await desk.say("hello")
+        monkeypatch.undo()
+        await desk.until_done(8)
+    assert desk.channel.sent[3:5] == ["re:", "hello"]
+
+
+async def test_a_message_accepted_after_the_stop_is_left_to_others(desk):
+    async with desk.worker():
+        pass
+    await desk.say("late")
+    assert desk.pipeline.asked == []
+    async with desk.worker("w2"):
+        await desk.until_done(3)
+    assert desk.pipeline.asked == ["late"]
 
 
 async def test_messages_that_came_before_the_answer_are_answered_together_and_in_order(desk):
