@@ -8,7 +8,9 @@ To build a section by hand is to take its defaults: nothing here reads the envir
 (`config.loading` does) or looks at the disk.
 """
 
+import binascii
 import re
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,6 +20,7 @@ from urllib.parse import urlsplit
 from pydantic import (
     AfterValidator,
     AnyHttpUrl,
+    AnyWebsocketUrl,
     Field,
     SecretStr,
     StringConstraints,
@@ -55,6 +58,29 @@ def _check_secret_token(value: SecretStr) -> SecretStr:
     return value
 
 
+_AES_KEY = "the 43 letters and digits of an EncodingAESKey"
+
+
+def _check_aes_key(value: SecretStr) -> SecretStr:
+    """Refuse what cannot be 32 bytes in base64 without its last sign."""
+    try:
+        length = len(b64decode(value.get_secret_value() + "=", validate=True))
+    except (ValueError, binascii.Error):
+        length = 0
+    if length != 32:
+        raise ValueError(f"holds a value that is not shown, should be {_AES_KEY}")
+    return value
+
+
+def _with_path(address: AnyHttpUrl) -> AnyHttpUrl:
+    """A forward proxy that is named alone has the same paths as what it stands for."""
+    if address.path not in (None, "/"):
+        return address
+    return AnyHttpUrl(f"{str(address).rstrip('/')}/cgi-bin/")
+
+
+AesKey = Annotated[SecretStr, AfterValidator(_check_aes_key), Should(_AES_KEY)]
+WeComAddress = Annotated[AnyHttpUrl, AfterValidator(_with_path)]
 SecretToken = Annotated[SecretStr, AfterValidator(_check_secret_token), Should(_LETTERS)]
 AccountName = Annotated[
     str,
@@ -317,6 +343,105 @@ class SlackSettings(AccountSettings):
         return self
 
 
+class WeComSettings(AccountSettings):
+    """Corp accounts of WeCom; on with a secret."""
+
+    corp_id: str = Field(default="", description="Corp id, ww...; the app and kf need it.")
+    agent_id: int | None = Field(
+        default=None, ge=1, description="AgentId of the company's own app; the app needs it."
+    )
+    app_secret: SecretStr | None = Field(
+        default=None, min_length=5, description="Secret of the company's own app; set: it answers."
+    )
+    kf_secret: SecretStr | None = Field(
+        default=None,
+        min_length=5,
+        description="Secret that may call 微信客服: that of the app that its page allows, which can "
+        "be the same as app_secret; set: kf answers.",
+    )
+    callback_token: SecretStr | None = Field(
+        default=None,
+        min_length=1,
+        description="Token of the callback at /wecom/callback; the app and kf need it.",
+    )
+    encoding_aes_key: AesKey | None = Field(
+        default=None,
+        description="EncodingAESKey of the callback at /wecom/callback; the app and kf need it.",
+    )
+    api_base: WeComAddress = Field(
+        default=AnyHttpUrl("https://qyapi.weixin.qq.com/cgi-bin/"),
+        description="Base address of WeCom's API; a forward proxy with a trusted address if needed.",
+    )
+    public_url: AnyHttpUrl | None = Field(
+        default=None,
+        description="Public https address of this XiaoQ, without a path; xiaoq doctor asks it.",
+    )
+    app_format: Literal["markdown", "text"] = Field(
+        default="markdown",
+        description="How the app writes; people who read in WeChat instead of WeCom need text.",
+    )
+    kf_accounts: tuple[str, ...] = Field(
+        default=(),
+        description="Ids (wk...) of the kf accounts that are answered; none: all of them.",
+    )
+    kf_thinking_seconds: float = Field(
+        default=8.0,
+        ge=0,
+        le=600,
+        description="A customer of kf who waits so long is told that the answer is on its way, "
+        "which takes one of 5 messages; 0: never.",
+    )
+    kf_thumbs: bool = Field(
+        default=False, description="Ask customers of kf below an answer whether it helped."
+    )
+    aibot_mode: Literal["callback", "socket"] = Field(
+        default="callback",
+        description="How the AI bot hears: called at /wecom/aibot, or over a connection of its own "
+        "(长连接), which needs no public address.",
+    )
+    aibot_token: SecretStr | None = Field(
+        default=None, min_length=1, description="Token of the AI bot's callback at /wecom/aibot."
+    )
+    aibot_aes_key: AesKey | None = Field(
+        default=None, description="EncodingAESKey of the AI bot's callback at /wecom/aibot."
+    )
+    aibot_id: str = Field(default="", description="Bot ID of the AI bot; socket mode needs it.")
+    aibot_secret: SecretStr | None = Field(
+        default=None, min_length=5, description="Secret of the AI bot; socket mode needs it."
+    )
+    aibot_socket: AnyWebsocketUrl = Field(
+        default=AnyWebsocketUrl("wss://openws.work.weixin.qq.com"),
+        description="Where the AI bot connects to in socket mode.",
+    )
+
+    @property
+    def has_aibot(self) -> bool:
+        """Whether the AI bot is on."""
+        return bool(self.aibot_token or self.aibot_secret)
+
+    @model_validator(mode="after")
+    def _be_whole(self) -> "WeComSettings":
+        """Name what the parts that are on lack."""
+        needs: dict[str, tuple[str, ...]] = {}
+        callback = ("corp_id", "callback_token", "encoding_aes_key")
+        if self.app_secret:
+            needs["app_secret"] = (*callback, "agent_id")
+        if self.kf_secret:
+            needs["kf_secret"] = callback
+        if self.has_aibot and self.aibot_mode == "callback":
+            needs["the AI bot"] = ("aibot_token", "aibot_aes_key")
+        elif self.has_aibot:
+            needs["the AI bot in socket mode"] = ("aibot_id", "aibot_secret")
+        if not needs:
+            raise ValueError(
+                "has no secret; should have app_secret, kf_secret, aibot_token or aibot_secret"
+            )
+        for part, names in needs.items():
+            if lacking := [name for name in names if not getattr(self, name)]:
+                raise ValueError(f"has {part} without {' and '.join(lacking)}")
+        return self
+
+
 class LogSettings(Section):
     """Logs on standard error."""
 
@@ -357,14 +482,17 @@ class Settings(Section):
     slack: Annotated[
         tuple[SlackSettings, ...], Accounts(), Should("an account, or a list of accounts")
     ] = Field(default=(), description="Slack apps; on with a bot token.")
+    wecom: Annotated[
+        tuple[WeComSettings, ...], Accounts(), Should("an account, or a list of accounts")
+    ] = Field(default=(), description="Corp accounts of WeCom; on with a secret.")
     log: LogSettings = LogSettings()
 
-    @field_validator("telegram", "slack", mode="before")
+    @field_validator("telegram", "slack", "wecom", mode="before")
     @classmethod
     def _take_one_account(cls, given: object) -> object:
         return [given] if isinstance(given, Mapping) else given
 
-    @field_validator("telegram", "slack")
+    @field_validator("telegram", "slack", "wecom")
     @classmethod
     def _tell_accounts_apart(
         cls, accounts: tuple[AccountSettings, ...]
