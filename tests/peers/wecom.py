@@ -1,0 +1,128 @@
+"""WeCom's servers on real aiohttp, for tests and benchmarks.
+
+They keep corps with apps, members, kf accounts and AI bots, check what WeCom checks, bring
+callbacks until they are taken or three tries failed, and fail when told to.
+"""
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import ClientSession, TCPConnector, web
+from peers.wecom_callbacks import Courier, Endpoint
+from peers.wecom_corps import Corp
+from peers.wecom_door import Door
+from peers.wecom_faults import Fault, RateLimits, Trouble
+from peers.wecom_wire import Call
+
+from core.tasks import beside
+
+
+class WeComPeer(Door):
+    """A running WeCom: its corps, what it saw, and what goes wrong with it."""
+
+    def __init__(self, session: ClientSession, tasks: asyncio.TaskGroup) -> None:
+        super().__init__()
+        self.courier = Courier(tasks, session, self.news)
+        """How callbacks are brought: `ack_seconds`, `pause_seconds`."""
+        self.url = ""
+        """What a client takes for `https://qyapi.weixin.qq.com`."""
+        self._runner: web.AppRunner | None = None
+        self._site: web.TCPSite | None = None
+
+    @property
+    def api_base(self) -> str:
+        """Return the address that stands before the names of methods."""
+        return f"{self.url}/cgi-bin/"
+
+    def corp(self, corp_id: str = "wwcorp1", token: str = "", aes_key: str = "") -> Corp:
+        """Open a corp; its callbacks go nowhere until `endpoint.url` is set."""
+        endpoint = Endpoint(token or f"token{corp_id}", aes_key or key_of(corp_id), corp_id)
+        self.tokens.corps.add(corp_id)
+        parts = (self.courier, self.tokens, self.clock, self.ids)
+        self.corps[corp_id] = Corp(corp_id, endpoint, *parts)
+        return self.corps[corp_id]
+
+    def called(self, method: str) -> list[Call]:
+        """Return the calls of a method."""
+        return [call for call in self.calls if call.method == method]
+
+    async def all_acknowledged(self, seconds: float = 5.0) -> None:
+        """Wait until every callback was taken or given up."""
+        await self.wait_for(lambda: all(d.over for d in self.courier.deliveries), seconds)
+
+    async def wait_for(self, wanted: Callable[[], bool], seconds: float = 5.0) -> None:
+        """Wait until something is true of the peer; `TimeoutError` after so many seconds.
+
+        Looked at when a call arrives, when it is answered, and when a callback is over.
+        """
+        await self.news.until(wanted, seconds)
+
+    def fail(
+        self, method: str, trouble: Trouble = 502, *, times: int = 1, seconds: float = 0.5
+    ) -> None:
+        """Let the next calls of a method fail; "*" is any. `seconds`: how late a "slow" one is."""
+        self.faults.scripted.append(Fault(method, trouble, times, seconds))
+
+    def refuse(self, method: str, errcode: int, *, times: int = 1) -> None:
+        """Answer the next calls of a method with an `errcode`."""
+        self.faults.scripted.append(Fault(method, 200, times, errcode=errcode))
+
+    def storm(self, times: int) -> None:
+        """Refuse the next calls of any kind but `gettoken`s with 45009."""
+        for method in ("kf/sync_msg", "kf/send_msg", "message/send", "kf/service_state/get"):
+            self.refuse(method, 45009, times=times)
+
+    def limit(self, limits: RateLimits | None = RateLimits()) -> None:  # noqa: B008
+        """Enforce rates from now on; None ends that."""
+        self.faults.limits = limits
+
+    async def down(self) -> None:
+        """Go away: connections are refused and open ones are cut; callbacks still go out."""
+        if self._site is not None and self._runner is not None:
+            await self._site.stop()
+            server = self._runner.server
+            for connection in server.connections if server else []:
+                if connection.transport is not None:
+                    connection.transport.abort()
+
+    async def up(self, runner: web.AppRunner | None = None, port: int = 0) -> None:
+        """Come back at the same address."""
+        self._runner = runner or self._runner
+        if self._runner is None:
+            raise RuntimeError("never opened")
+        port = int(self.url.rpartition(":")[2]) if self.url else port
+        self._site = web.TCPSite(self._runner, "127.0.0.1", port, reuse_address=True)
+        await self._site.start()
+        self.url = self.url or f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+
+
+def key_of(name: str) -> str:
+    """Return an EncodingAESKey made of a name."""
+    return base64.b64encode(hashlib.sha256(name.encode()).digest()).decode().rstrip("=")
+
+
+@asynccontextmanager
+async def wecom_peer(port: int = 0) -> AsyncIterator[WeComPeer]:
+    """Serve a peer; leaving the context stops it at once."""
+    ready: asyncio.Future[asyncio.TaskGroup] = asyncio.get_running_loop().create_future()
+
+    async def deliveries() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            ready.set_result(tasks)
+            await asyncio.Event().wait()
+
+    connector = TCPConnector(limit=0)
+    async with ClientSession(connector=connector) as session, beside(deliveries()):
+        peer = WeComPeer(session, await ready)
+        app = web.Application(client_max_size=64 * 1_048_576)
+        app.router.add_route("*", "/cgi-bin/{method:.+}", peer.serve)
+        runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0, access_log=None)
+        await runner.setup()
+        try:
+            await peer.up(runner, port)
+            yield peer
+        finally:
+            await runner.cleanup()
