@@ -356,8 +356,8 @@ class WeComSettings(AccountSettings):
     kf_secret: SecretStr | None = Field(
         default=None,
         min_length=5,
-        description="Secret that may call 微信客服: that of the app that its page allows, which can "
-        "be the same as app_secret; set: kf answers.",
+        description="Secret that may call 微信客服: that of the app that its page allows, which "
+        "can be the same as app_secret; set: kf answers.",
     )
     callback_token: SecretStr | None = Field(
         default=None,
@@ -370,7 +370,8 @@ class WeComSettings(AccountSettings):
     )
     api_base: WeComAddress = Field(
         default=AnyHttpUrl("https://qyapi.weixin.qq.com/cgi-bin/"),
-        description="Base address of WeCom's API; a forward proxy with a trusted address if needed.",
+        description="Base address of WeCom's API; a forward proxy whose address is trusted if "
+        "needed.",
     )
     public_url: AnyHttpUrl | None = Field(
         default=None,

@@ -1,4 +1,4 @@
-"""WeCom (企业微信): a company's own app, 微信客服 (kf) for its customers, and the AI bot (智能机器人).
+"""WeCom (企业微信): a company's own app, 微信客服 (kf) for its customers, the AI bot (智能机器人).
 
 One entry of the settings is one corp account. Each of the three parts that its secrets switch on is
 an `Adapter` of its own, so one that falls leaves the others up:
@@ -16,7 +16,7 @@ stroke, so that two kf accounts never mix and each can have its persona: a perso
 
 App and kf hear through one callback, `/wecom/callback` (`/wecom/callback/NAME` for entries not
 named main); the AI bot through `/wecom/aibot` likewise, or over a socket. Shared by the parts are
-`crypto` (signature and AES of callbacks), `callback` (the door), `tokens`, `api` and `errors` (calls),
-`patience` (repeats) and `media`; `bots.wecom` itself holds the app, `bots.wecom.kf` and
-`bots.wecom.aibot` the other two.
+`crypto` (signature and AES of callbacks), `door` (what a callback has to prove), `callback`,
+`tokens`, `api` and `errors` (calls), `patience` (repeats) and `media`; `bots.wecom` itself holds
+the app, `bots.wecom.kf` and `bots.wecom.aibot` the other two.
 """

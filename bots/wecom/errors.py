@@ -65,7 +65,7 @@ class TooManyError(ApiError):
 
 
 class SecretError(ApiError):
-    """Secret, agent id, permission or address are not as WeCom wants them; tell an administrator."""
+    """Secret, agent id, permission or address are wrong; tell an administrator."""
 
 
 class RefusedError(ApiError):

@@ -1,0 +1,31 @@
+"""The parts of one corp account that are on, each an account of XiaoQ by itself."""
+
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
+
+from bots.adapter import Adapter
+from bots.wecom.account import open_app
+from bots.wecom.callback import Callback
+from config.settings import WeComSettings
+from core.feedback import Feedback
+from core.inbox import Inbox
+from core.metrics import Metrics
+from core.personas import Personas
+from core.redis import Store
+
+
+def open_wecom(
+    settings: WeComSettings,
+    *,
+    store: Store,
+    inbox: Inbox,
+    feedback: Feedback,
+    personas: Personas,
+    metrics: Metrics,
+) -> Iterator[AbstractAsyncContextManager[Adapter]]:
+    """Each part, to be opened; app and kf hear through one callback."""
+    callback = Callback(settings, store) if settings.callback_token else None
+    if settings.app_secret and callback:
+        yield open_app(
+            settings, callback, store=store, inbox=inbox, feedback=feedback, metrics=metrics
+        )
