@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from aiohttp import ClientSession, TCPConnector, web
+from peers.wecom_aibot import AiBot
+from peers.wecom_aibot_socket import Socket, serve_socket
 from peers.wecom_callbacks import Courier, Endpoint
 from peers.wecom_corps import Corp
 from peers.wecom_door import Door
@@ -37,6 +39,11 @@ class WeComPeer(Door):
         """Return the address that stands before the names of methods."""
         return f"{self.url}/cgi-bin/"
 
+    @property
+    def socket_url(self) -> str:
+        """Return what a client takes for `wss://openws.work.weixin.qq.com`."""
+        return f"ws{self.url.removeprefix('http')}/"
+
     def corp(self, corp_id: str = "wwcorp1", token: str = "", aes_key: str = "") -> Corp:
         """Open a corp; its callbacks go nowhere until `endpoint.url` is set."""
         endpoint = Endpoint(token or f"token{corp_id}", aes_key or key_of(corp_id), corp_id)
@@ -44,6 +51,29 @@ class WeComPeer(Door):
         parts = (self.courier, self.tokens, self.clock, self.ids)
         self.corps[corp_id] = Corp(corp_id, endpoint, *parts)
         return self.corps[corp_id]
+
+    def aibot(
+        self, bot_id: str = "AIB", secret: str = "", *, long_connection: bool = False
+    ) -> AiBot:
+        """Make an AI bot that is called back or, in the other mode, holds a long connection."""
+        endpoint = Endpoint(f"token{bot_id}", key_of(bot_id), "", "json")
+        bot = AiBot(bot_id, endpoint, secret or f"secret{bot_id}", self.courier, self.clock)
+        bot.url = self.url
+        bot.socket.is_used = long_connection
+        self.bots[bot_id] = bot
+        return bot
+
+    async def serve_socket(self, request: web.Request) -> web.WebSocketResponse:
+        """Serve long connections."""
+        return await serve_socket(self._socket_of, request)
+
+    async def serve_file(self, request: web.Request) -> web.Response:
+        """Serve what people sent to an AI bot."""
+        bot = self.bots.get(request.match_info["bot"])
+        return bot.give_file(request.match_info["name"]) if bot else web.Response(status=404)
+
+    def _socket_of(self, bot_id: str) -> Socket | None:
+        return self.bots[bot_id].socket if bot_id in self.bots else None
 
     def called(self, method: str) -> list[Call]:
         """Return the calls of a method."""
@@ -118,6 +148,8 @@ async def wecom_peer(port: int = 0) -> AsyncIterator[WeComPeer]:
     async with ClientSession(connector=connector) as session, beside(deliveries()):
         peer = WeComPeer(session, await ready)
         app = web.Application(client_max_size=64 * 1_048_576)
+        app.router.add_get("/", peer.serve_socket)
+        app.router.add_get("/aibot/media/{bot}/{name}", peer.serve_file)
         app.router.add_route("*", "/cgi-bin/{method:.+}", peer.serve)
         runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0, access_log=None)
         await runner.setup()

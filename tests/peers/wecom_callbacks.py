@@ -10,7 +10,7 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
@@ -161,7 +161,7 @@ class Courier:
         """Keep deliveries; off for those who bring very many."""
         self._tasks = tasks
         self._session = session
-        self._news = news
+        self.news = news
 
     def bring(self, endpoint: Endpoint, payload: str) -> Delivery:
         """Bring a payload beside everything else; look at the delivery later."""
@@ -169,8 +169,12 @@ class Courier:
         if self.remember:
             self.deliveries.append(delivery)
         if endpoint.url:
-            self._tasks.create_task(self.deliver(endpoint, delivery))
+            self.begin(self.deliver(endpoint, delivery))
         return delivery
+
+    def begin(self, work: Coroutine[Any, Any, object]) -> None:
+        """Do something beside everything else, until the peer ends."""
+        self._tasks.create_task(work)
 
     async def deliver(self, endpoint: Endpoint, delivery: Delivery) -> Delivery:
         """Bring it until it is taken or three tries have failed."""
@@ -182,7 +186,7 @@ class Courier:
             if delivery.acked:
                 break
         delivery.over = True
-        self._news.tell()
+        self.news.tell()
         return delivery
 
     async def post(self, endpoint: Endpoint, letter: Letter) -> Try:

@@ -10,6 +10,7 @@ from peers import wecom_app_methods as app_methods
 from peers import wecom_kf_methods as kf_methods
 from peers import wecom_kf_sending as kf_sending
 from peers.telegram_wire import News
+from peers.wecom_aibot import AiBot
 from peers.wecom_corps import Corp
 from peers.wecom_faults import Fault, Faults
 from peers.wecom_media import download, upload
@@ -48,6 +49,7 @@ class Door:
         self.ids = Ids()
         self.tokens = Tokens(self.clock)
         self.corps: dict[str, Corp] = {}
+        self.bots: dict[str, AiBot] = {}
         self.calls: list[Call] = []
         """Calls in the order of arrival, those of `gettoken` too."""
         self.latency = 0.0
@@ -94,6 +96,11 @@ class Door:
         if call.method == "gettoken":
             token = self.tokens.give(call.query.get("corpid", ""), call.query.get("corpsecret", ""))
             return _ok(call, {"access_token": token.value, "expires_in": int(self.tokens.lifetime)})
+        if call.method == "aibot/response":
+            call.body = await _read(request)
+            return _ok(
+                call, self._find_bot(call).answer_later(call.query["response_code"], call.body)
+            )
         secret = self.tokens.owner(call.token)
         corp = self.corps[secret.corp]
         call.corp = corp.id
@@ -109,6 +116,12 @@ class Door:
         call.body = await _read(request) if request.method == "POST" else {}
         self.faults.check_rate(corp.id, call.method, call.body)
         return _ok(call, await _dispatch(corp, secret, call))
+
+    def _find_bot(self, call: Call) -> AiBot:
+        for bot in self.bots.values():
+            if bot.knows(call.query.get("response_code", "")):
+                return bot
+        raise RefusedError(40029, "invalid response_code")
 
 
 async def _dispatch(corp: Corp, secret: Secret, call: Call) -> Body:
