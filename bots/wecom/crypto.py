@@ -49,7 +49,7 @@ class Seal:
         """The text that was sealed; `check` came before. Raises SealError."""
         try:
             plain: bytes = self._crypto.cipher.decrypt(b64decode(sealed, validate=True))
-            content = _unpadded(plain)[HEAD:]
+            content = unpadded(plain)[HEAD:]
             (length,) = struct.unpack_from(">I", content)
             text, receiver = content[4 : 4 + length], content[4 + length :]
             if len(text) != length or receiver != self._receiver.encode():
@@ -64,7 +64,8 @@ class Seal:
         return sealed.decode()
 
 
-def _unpadded(plain: bytes) -> bytes:
+def unpadded(plain: bytes) -> bytes:
+    """Take the padding off; raises SealError if it is not exactly right."""
     count = plain[-1] if plain else 0
     if not 1 <= count <= BLOCK or len(plain) % BLOCK or plain[-count:] != bytes([count]) * count:
         raise SealError

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 
 from bots.adapter import Adapter
 from bots.wecom.account import open_app
+from bots.wecom.aibot.account import open_aibot
 from bots.wecom.callback import Callback
 from config.settings import WeComSettings
 from core.feedback import Feedback
@@ -28,4 +29,13 @@ def open_wecom(
     if settings.app_secret and callback:
         yield open_app(
             settings, callback, store=store, inbox=inbox, feedback=feedback, metrics=metrics
+        )
+    if settings.has_aibot:
+        yield open_aibot(
+            settings,
+            store=store,
+            inbox=inbox,
+            feedback=feedback,
+            personas=personas,
+            metrics=metrics,
         )
