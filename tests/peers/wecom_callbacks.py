@@ -7,6 +7,7 @@ answer in five seconds, is a failure.
 import asyncio
 import base64
 import hashlib
+import io
 import json
 import secrets
 import time
@@ -194,7 +195,7 @@ class Courier:
         headers = {"Content-Type": "text/xml"}
         if endpoint.style == "json":
             headers = {"Content-Type": "application/json"}
-        send = partial(self._session.post, data=letter.body, headers=headers)
+        send = partial(self._session.post, data=io.BytesIO(letter.body), headers=headers)
         return await self._ask(send, endpoint, letter, self.ack_seconds)
 
     async def verify(self, endpoint: Endpoint, echo: str = "7420163522118904261") -> bool:

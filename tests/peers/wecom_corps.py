@@ -87,17 +87,21 @@ class App:
         """Let a member open the app."""
         return self.happens(user, "enter_agent", EventKey="")
 
+    def message(self, user: str, text: str) -> Body:
+        """Return what a member's message is brought as, without bringing it."""
+        return self._fields(user, "text", {"MsgId": self._corp.ids.number(), "Content": text})
+
     def _bring(self, user: str, msgtype: str, fields: Body) -> Delivery:
-        return self._corp.bring(
-            {
-                "ToUserName": self._corp.id,
-                "FromUserName": user,
-                "CreateTime": int(self._corp.clock.now()),
-                "MsgType": msgtype,
-                "AgentID": self.id,
-            }
-            | fields
-        )
+        return self._corp.bring(self._fields(user, msgtype, fields))
+
+    def _fields(self, user: str, msgtype: str, fields: Body) -> Body:
+        return {
+            "ToUserName": self._corp.id,
+            "FromUserName": user,
+            "CreateTime": int(self._corp.clock.now()),
+            "MsgType": msgtype,
+            "AgentID": self.id,
+        } | fields
 
 
 @dataclass

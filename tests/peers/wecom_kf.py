@@ -4,11 +4,11 @@ Paths 94670, 94677 and 94669 of https://developer.work.weixin.qq.com/document.
 """
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any, Protocol
+from typing import Any
 
 from peers.wecom_wire import DAY, Body, Clock, Ids, RefusedError, invalid, size
 
@@ -20,6 +20,9 @@ BUDGET = 5
 BELL_SECONDS = 600.0
 """How long the token of a callback is good for."""
 SHORT_CODE_SECONDS = 20.0
+
+Bring = Callable[[Body], object]
+"""Brings an event to the company as a callback."""
 
 NEW, ASSISTANT, POOL, SERVICER, ENDED = range(5)
 MOVES = {
@@ -86,18 +89,10 @@ class Code:
     kinds: frozenset[str]
 
 
-class Bell(Protocol):
-    """Rings at the app when there is something to pull."""
-
-    def __call__(self, payload: Body) -> Any:
-        """Bring an event as a callback."""
-        ...
-
-
 class KfAccount:
     """One kf account: its log, its sessions and its codes."""
 
-    def __init__(self, open_kfid: str, corp: str, clock: Clock, ids: Ids, bell: Bell) -> None:
+    def __init__(self, open_kfid: str, corp: str, clock: Clock, ids: Ids, bring: Bring) -> None:
         self.id = open_kfid
         self.corp = corp
         self.name = f"客服{open_kfid}"
@@ -119,7 +114,7 @@ class KfAccount:
         self.msgids: set[str] = set()
         self.clock = clock
         self.ids = ids
-        self._bell = bell
+        self._bring = bring
         self._bells: dict[str, float] = {}
         self._pages = count(1)
         self._held = False
@@ -163,19 +158,22 @@ class KfAccount:
 
     def ring(self) -> str:
         """Bring the callback that says that there is something; its token."""
+        bell = self.bell()
+        self._bring(bell)
+        return str(bell["Token"])
+
+    def bell(self) -> Body:
+        """Return that callback without bringing it."""
         token = f"ENC{secrets.token_urlsafe(24)}"
         self._bells[token] = self.clock.now() + BELL_SECONDS
-        self._bell(
-            {
-                "ToUserName": self.corp,
-                "CreateTime": int(self.clock.now()),
-                "MsgType": "event",
-                "Event": "kf_msg_or_event",
-                "Token": token,
-                "OpenKfId": self.id,
-            }
-        )
-        return token
+        return {
+            "ToUserName": self.corp,
+            "CreateTime": int(self.clock.now()),
+            "MsgType": "event",
+            "Event": "kf_msg_or_event",
+            "Token": token,
+            "OpenKfId": self.id,
+        }
 
     @contextmanager
     def holding(self) -> Iterator[None]:
