@@ -39,5 +39,6 @@ def open_accounts(house: House) -> Iterator[AbstractAsyncContextManager[Adapter]
             inbox=house.inbox,
             feedback=house.feedback,
             personas=house.personas,
+            memory=house.memory,
             metrics=house.metrics,
         )

@@ -141,6 +141,7 @@ def build_house(settings: Settings, role: Role, store: Store, model: ModelClient
         personas=personas,
         knowledge=knowledge,
         limiter=limiter,
+        memory=memory,
         pipeline=pipeline,
         ledger=Ledger(personas, memory, Audit(partitions), model, metrics),
         news=News(store, inbox.partitions),

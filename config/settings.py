@@ -392,6 +392,11 @@ class WeComSettings(AccountSettings):
         description="A customer of kf who waits so long is told that the answer is on its way, "
         "which takes one of 5 messages; 0: never.",
     )
+    kf_hand_over: bool = Field(
+        default=True,
+        description="Give a customer of kf who asks for a person to a servicer who receives "
+        "customers at that moment.",
+    )
     kf_thumbs: bool = Field(
         default=False, description="Ask customers of kf below an answer whether it helped."
     )

@@ -7,21 +7,24 @@ from bots.adapter import Adapter
 from bots.wecom.account import open_app
 from bots.wecom.aibot.account import open_aibot
 from bots.wecom.callback import Callback
+from bots.wecom.kf.account import open_kf
 from config.settings import WeComSettings
 from core.feedback import Feedback
 from core.inbox import Inbox
+from core.memory import Memory
 from core.metrics import Metrics
 from core.personas import Personas
 from core.redis import Store
 
 
-def open_wecom(
+def open_wecom(  # noqa: PLR0913 - an account meets all the parts of the house
     settings: WeComSettings,
     *,
     store: Store,
     inbox: Inbox,
     feedback: Feedback,
     personas: Personas,
+    memory: Memory,
     metrics: Metrics,
 ) -> Iterator[AbstractAsyncContextManager[Adapter]]:
     """Each part, to be opened; app and kf hear through one callback."""
@@ -37,5 +40,16 @@ def open_wecom(
             inbox=inbox,
             feedback=feedback,
             personas=personas,
+            metrics=metrics,
+        )
+    if settings.kf_secret and callback:
+        yield open_kf(
+            settings,
+            callback,
+            store=store,
+            inbox=inbox,
+            feedback=feedback,
+            personas=personas,
+            memory=memory,
             metrics=metrics,
         )

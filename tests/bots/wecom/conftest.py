@@ -122,3 +122,12 @@ async def api(store: Store, wecom: WeComPeer, corp: Corp, app: App) -> AsyncIter
     """The calls of the company's own app."""
     async with open_session(wecom.api_base) as session:
         yield WeComApi(session, store, wecom.api_base, corp.id, APP_SECRET)
+
+
+@pytest.fixture
+async def kf_house(
+    open_house: Callable[..., Any], entry: Callable[..., dict[str, Any]], corp: Corp, desk: KfDesk
+) -> AsyncIterator[House]:
+    """XiaoQ at a kf account."""
+    async with open_house(entry(corp, kf_secret=KF_SECRET)) as house:
+        yield house

@@ -1,0 +1,194 @@
+"""Fetches what came in at kf accounts: a callback is only a bell, what was said is pulled.
+
+A bell is written down before it is acknowledged. One process at a time pulls an account; bells that
+ring meanwhile are answered by its next round. The cursor moves when all items of a page are
+accepted, so a crash only has the page read again, and every item is accepted once.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from redis.asyncio.lock import Lock
+from redis.exceptions import LockError
+
+from bots.adapter import ChannelDownError
+from bots.wecom.api import WeComApi
+from bots.wecom.errors import AwayError, RefusedError, SecretError, TooManyError
+from bots.wecom.kf.bells import Bells
+from bots.wecom.kf.intake import FullError, Intake
+from core.errors import StoreUnavailableError
+from core.redis import UNAVAILABLE, Store
+from core.tasks import honour_cancellation
+
+log = structlog.get_logger()
+
+LOCK_SECONDS = 10.0
+"""A process that dies while it pulls is relieved after this."""
+LOOK_SECONDS = 120.0
+"""An account is looked at so often without a bell, which WeCom rings three times at most."""
+BUSY_SECONDS = 3.0
+"""Where another process pulls; it answers our bell, or dies."""
+RETRY_SECONDS = 2.0
+REFUSED_SECONDS = 60.0
+OLD_SECONDS = 300.0
+"""What was said longer before the very first pull is not answered: it brings three days."""
+PAGE = 1000
+MOST_EMPTY_PAGES = 100
+STALE_TOKEN = 95007
+VOICE_AMR = 0
+
+
+class Puller:
+    """Pulls the kf accounts of one corp while it runs."""
+
+    def __init__(
+        self,
+        corp: str,
+        api: WeComApi,
+        store: Store,
+        bells: Bells,
+        intake: Intake,
+        only: Sequence[str] = (),
+    ) -> None:
+        self._corp = corp
+        self._api = api
+        self._store = store
+        self._bells = bells
+        self._intake = intake
+        self._only = frozenset(only)
+        self._rung: dict[str, asyncio.Event] = {}
+        self._group: asyncio.TaskGroup | None = None
+
+    async def ring(self, open_kfid: str, token: str) -> None:
+        """Write a bell down and wake who answers it; raises StoreUnavailableError."""
+        if self._only and open_kfid not in self._only:
+            return
+        await self._bells.ring(open_kfid, token)
+        self._wake(open_kfid)
+
+    async def run(self) -> None:
+        """Catch up, then pull whenever a bell rings, until cancelled. Raises ChannelDownError."""
+        try:
+            known = {*await self.accounts(), *await self._bells.known()}
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                for open_kfid in known:
+                    self._wake(open_kfid)
+                await asyncio.Event().wait()
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        except (AwayError, TooManyError) as error:
+            raise ChannelDownError(f"wecom is away ({error})") from None
+        finally:
+            self._group = None
+            self._rung.clear()
+
+    async def accounts(self) -> list[str]:
+        """The kf accounts that are answered here; raises ApiError."""
+        found: list[str] = []
+        while True:
+            params = {"offset": str(len(found)), "limit": "100"}
+            answer = await self._api.call("kf/account/list", params=params)
+            page = answer.get("account_list") or []
+            found += [str(account.get("open_kfid", "")) for account in page]
+            if len(page) < 100:
+                return [name for name in found if name and (name in self._only or not self._only)]
+
+    def _wake(self, open_kfid: str) -> None:
+        if open_kfid not in self._rung and self._group:
+            self._rung[open_kfid] = asyncio.Event()
+            self._group.create_task(self._attend(open_kfid))
+        if open_kfid in self._rung:
+            self._rung[open_kfid].set()
+
+    async def _attend(self, open_kfid: str) -> None:
+        """Pull one account at each bell, and now and then."""
+        rung = self._rung[open_kfid]
+        while True:
+            honour_cancellation()
+            rung.clear()
+            again = await self._try(open_kfid)
+            try:
+                async with asyncio.timeout(again):
+                    await rung.wait()
+            except TimeoutError:
+                continue
+            if again < LOOK_SECONDS:
+                await asyncio.sleep(again)
+
+    async def _try(self, open_kfid: str) -> float:
+        """Answer the account's bell; the seconds after which to look again."""
+        try:
+            return await self._pull(open_kfid)
+        except TooManyError as error:
+            return error.seconds
+        except SecretError as error:
+            raise ChannelDownError(str(error)) from None
+        except RefusedError as error:
+            log.error("kf account cannot be pulled", account=open_kfid, code=error.code)  # noqa: TRY400
+            return REFUSED_SECONDS
+        except (AwayError, FullError, LockError, StoreUnavailableError, *UNAVAILABLE) as error:
+            log.warning("pull interrupted", account=open_kfid, error=type(error).__name__)
+            return RETRY_SECONDS
+
+    async def _pull(self, open_kfid: str) -> float:
+        lock = Lock(
+            self._store,
+            f"xq:wecom:{{{self._corp}/{open_kfid}}}:pull",
+            timeout=LOCK_SECONDS,
+            blocking=False,
+            thread_local=False,
+        )
+        if not await lock.acquire():
+            return BUSY_SECONDS
+        try:
+            while True:
+                honour_cancellation()
+                bell = await self._bells.rung(open_kfid)
+                await self._read_pages(open_kfid, bell, lock)
+                if await self._bells.answered(open_kfid, bell):
+                    return LOOK_SECONDS
+        finally:
+            await _release(lock)
+
+    async def _read_pages(self, open_kfid: str, bell: str, lock: Lock) -> None:
+        cursor = await self._bells.cursor(open_kfid)
+        since = 0.0 if cursor else time.time() - OLD_SECONDS
+        empty = 0
+        while empty < MOST_EMPTY_PAGES:
+            honour_cancellation()
+            page = await self._page(open_kfid, cursor, self._bells.token(bell))
+            items = page.get("msg_list") or []
+            await self._intake.take(items, open_kfid, since)
+            cursor = str(page.get("next_cursor") or cursor)
+            await self._bells.move_cursor(open_kfid, cursor)
+            if page.get("has_more") != 1:
+                return
+            empty = 0 if items else empty + 1
+            await lock.reacquire()
+        raise AwayError("kf/sync_msg: more is promised than comes")
+
+    async def _page(self, open_kfid: str, cursor: str, token: str) -> dict[str, Any]:
+        body = {
+            "cursor": cursor,
+            "token": token,
+            "limit": PAGE,
+            "voice_format": VOICE_AMR,
+            "open_kfid": open_kfid,
+        }
+        try:
+            return await self._api.call("kf/sync_msg", body)
+        except RefusedError as error:
+            if error.code != STALE_TOKEN or not token:
+                raise
+        return await self._api.call("kf/sync_msg", body | {"token": ""})
+
+
+async def _release(lock: Lock) -> None:
+    try:
+        await lock.release()
+    except (LockError, *UNAVAILABLE, OSError) as error:
+        log.info("pull not released", error=type(error).__name__)
