@@ -15,13 +15,16 @@ from uuid import uuid4
 
 import aiohttp
 
-from bots.wecom.errors import ApiError, AwayError, error_of
+from bots.wecom.errors import TOO_MANY, ApiError, AwayError, TooManyError, error_of
 from core.tasks import beside
 
 LOGIN_SECONDS = 10.0
 ANSWER_SECONDS = 5.0
 PING_SECONDS = 30.0
 LARGEST_FRAME = 4 * 1024 * 1024
+TOO_MANY_SECONDS = 2.0
+_NO_ANSWER = -1
+"""WeCom's own code for "busy, repeat"."""
 NOTHING: Mapping[str, object] = {}
 
 
@@ -50,7 +53,8 @@ class Connection:
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
         self._asked: dict[str, asyncio.Future[int]] = {}
-        self._heard: asyncio.Queue[Callback] = asyncio.Queue()
+        self._heard: asyncio.Queue[Callback | None] = asyncio.Queue()
+        """What was heard, in order; None is the end."""
 
     async def ask(
         self,
@@ -78,20 +82,26 @@ class Connection:
             raise AwayError(f"{command}: {type(error).__name__}") from None
         finally:
             del self._asked[request]
+        if code in TOO_MANY:
+            raise TooManyError(TOO_MANY_SECONDS, code)
         if code:
             raise error_of(command, code)
 
     async def next(self) -> Callback:
-        """Wait for what WeCom says of its own accord."""
-        return await self._heard.get()
+        """Wait for what WeCom says of its own accord; raises AwayError at the connection's end."""
+        callback = await self._heard.get()
+        if callback is None:
+            raise AwayError("the connection ended")
+        return callback
 
     async def read(self) -> None:
-        """Read until the connection ends; raises AwayError then."""
-        while True:
-            frame = await self._socket.receive()
-            if frame.type is not aiohttp.WSMsgType.TEXT:
-                raise AwayError(f"the connection ended ({frame.type.name.lower()})")
+        """Read until the connection ends; what was heard before stays to be taken."""
+        while (frame := await self._socket.receive()).type is aiohttp.WSMsgType.TEXT:
             self._take(_read(frame.data))
+        for answer in self._asked.values():
+            if not answer.done():
+                answer.set_result(_NO_ANSWER)
+        self._heard.put_nowait(None)
 
     async def keep(self) -> None:
         """Show from time to time that we are there; raises AwayError when WeCom is not."""
@@ -115,7 +125,7 @@ class Connection:
             return
         answer, code = self._asked.get(request), frame.get("errcode")
         if answer and not answer.done():
-            answer.set_result(code if isinstance(code, int) else -1)
+            answer.set_result(code if isinstance(code, int) else _NO_ANSWER)
 
 
 @asynccontextmanager
@@ -124,7 +134,7 @@ async def open_connection(
 ) -> AsyncGenerator[Connection, None]:
     """Connect and log in; whoever was connected before is sent away. Raises ApiError.
 
-    In the body AwayError comes up when the connection ends.
+    In the body AwayError comes up when pings are not answered any more.
     """
     try:
         async with asyncio.timeout(LOGIN_SECONDS):

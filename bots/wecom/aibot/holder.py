@@ -15,8 +15,8 @@ from bots.wecom.aibot.events import (
     Asked,
     Chosen,
     Entered,
-    Looked,
     Replaced,
+    Understood,
     Voted,
     feedback_id,
     stream_of,
@@ -86,42 +86,50 @@ class Holder:
                 while True:
                     honour_cancellation()
                     callback = await connection.next()
+                    event = self._understood(callback)
+                    if isinstance(event, Replaced):
+                        raise ReplacedError
                     await self._busy.acquire()
-                    group.create_task(self._take(connection, callback, group))
+                    group.create_task(self._take(connection, callback.request, event, group))
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
 
-    async def _take(
-        self, connection: Connection, callback: Callback, group: asyncio.TaskGroup
-    ) -> None:
-        try:
-            if owed := await self._hear(connection, callback):
-                group.create_task(self._follower(connection, owed).run())
-        except (ApiError, StoreUnavailableError) as error:
-            reason = str(error) or type(error).__name__
-            log.warning("callback not served", command=callback.command, error=reason)
-        finally:
-            self._busy.release()
-
-    async def _hear(self, connection: Connection, callback: Callback) -> Owed | None:
-        """Do what a callback asks; returns the answer that is owed for it."""
+    def _understood(self, callback: Callback) -> Understood | None:
         try:
             payload = read_payload(callback.body)
         except BadPayloadError:
             log.warning("callback not understood", command=callback.command)
             return None
-        match understand(payload, self._login.account, time.time()):
+        return understand(payload, self._login.account, time.time())
+
+    async def _take(
+        self,
+        connection: Connection,
+        request: str,
+        event: Understood | None,
+        group: asyncio.TaskGroup,
+    ) -> None:
+        try:
+            if owed := await self._hear(connection, request, event):
+                group.create_task(self._follower(connection, owed).run())
+        except (ApiError, StoreUnavailableError) as error:
+            reason = str(error) or type(error).__name__
+            log.warning("callback not served", event=type(event).__name__, error=reason)
+        finally:
+            self._busy.release()
+
+    async def _hear(
+        self, connection: Connection, request: str, event: Understood | None
+    ) -> Owed | None:
+        """Do what a callback asks; returns the answer that is owed for it."""
+        match event:
             case Asked() | Chosen() as asked:
-                return await self._ask(connection, asked, callback.request)
+                return await self._ask(connection, asked, request)
             case Entered(address, identity):
                 welcome = replies.welcome(self._personas.route(address).persona, identity)
-                await connection.ask("aibot_respond_welcome_msg", welcome, callback.request)
+                await connection.ask("aibot_respond_welcome_msg", welcome, request)
             case Voted() as voted:
                 await self._intake.vote(voted)
-            case Replaced():
-                raise ReplacedError
-            case Looked() | None:
-                pass
         return None
 
     async def _ask(
