@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import unquote
 
 import aiohttp
 
@@ -101,7 +102,8 @@ async def _download(api: WeComApi, token: str, media_id: str, most_bytes: int) -
                 content += piece
                 if len(content) > most_bytes:
                     return None
-            return File(response.content_disposition.filename or "", bytes(content))
+            name = unquote(response.content_disposition.filename or "")
+            return File(name, bytes(content))
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise AwayError(f"media/get: {type(error).__name__}") from None
 

@@ -35,6 +35,7 @@ class State(IntEnum):
 
 HELD = {State.POOL, State.SERVICER}
 """A person has the customer, or will have."""
+LASTING = {State.ASSISTANT, *HELD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,8 @@ class Record:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether the state can be relied upon."""
-        return self.state is not None and time.time() - self.state_at < FRESH_SECONDS
+        """Whether the state can be relied upon; a message of the customer changes the others."""
+        return self.state in LASTING and time.time() - self.state_at < FRESH_SECONDS
 
     @property
     def is_held(self) -> bool:

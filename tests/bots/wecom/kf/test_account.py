@@ -101,7 +101,9 @@ async def test_two_corps_and_their_kf_accounts_never_mix(open_house, entry, weco
         entry(other, kf_secret="other-secret", name="other"),
     ]
     async with open_house(*entries):
-        for one, question in zip(desks, ["怎么退货？", "怎么开发票？", "运费多少钱？"], strict=True):
+        for one, question in zip(
+            desks, ["怎么退货？", "怎么开发票？", "运费多少钱？"], strict=True
+        ):
             one.says("wmSame", question)
         await wecom.wait_for(lambda: all(one.texts("wmSame") for one in desks))
     assert [one.texts("wmSame") for one in desks] == [
