@@ -24,9 +24,12 @@ POSTING = "posting"
 class WhenAsked:
     """WeCom asks for the answer; what it does not ask for is posted, once."""
 
-    def __init__(self, streams: Streams, urls: ResponseUrls) -> None:
+    def __init__(
+        self, streams: Streams, urls: ResponseUrls, patience: float = PATIENCE_SECONDS
+    ) -> None:
         self._streams = streams
         self._urls = urls
+        self._patience = patience
 
     async def see_off(self, turn: Turn, stream: str, delivery: Delivery) -> None:
         """Wait until it was asked for; else, and if it is too long for a stream, post it."""
@@ -45,7 +48,7 @@ class WhenAsked:
         """Whether WeCom got the end of the stream."""
         if STREAM not in turn.messages[-1].envelope:
             return False
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + self._patience
         while time.monotonic() < deadline:
             shown = await self._streams.read(turn.address, stream)
             if shown is None or shown.is_closed:
