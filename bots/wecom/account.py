@@ -11,10 +11,12 @@ from bots.adapter import ChannelDownError, Finding
 from bots.wecom.api import WeComApi, open_session
 from bots.wecom.callback import Callback
 from bots.wecom.channel import AppChannel
+from bots.wecom.checks import examine_app
 from bots.wecom.complaints import complaint
 from bots.wecom.errors import ApiError, SecretError
 from bots.wecom.events import CHANNEL, App
 from bots.wecom.intake import Intake
+from bots.wecom.reach import reach
 from config.errors import ConfigError
 from config.settings import WeComSettings
 from core.feedback import Feedback
@@ -67,7 +69,9 @@ class AppAccount:
 
     async def examine(self) -> Sequence[Finding]:
         """See `bots.adapter.Adapter`."""
-        return []
+        findings = await examine_app(self._settings, self._api)
+        part, callback = findings[0].part, self._callback
+        return [*findings, await reach(part, self._settings, callback.path, callback.seal)]
 
 
 @asynccontextmanager

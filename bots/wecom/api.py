@@ -137,7 +137,7 @@ class WeComApi:
         if code in TOO_MANY:
             raise self._hold(method, wait, code)
         if code:
-            raise error_of(method, code)
+            raise error_of(method, code, str(answer.get("errmsg", "")))
         if response.status != 200:
             raise AwayError(f"{method}: status {response.status}")
         self._held.pop(method, None)

@@ -28,9 +28,9 @@ class Callback:
         token, key = settings.callback_token, settings.encoding_aes_key
         if token is None or key is None:
             raise RuntimeError("the settings see to it that there are both")
-        seal = Seal(token.get_secret_value(), key.get_secret_value(), settings.corp_id)
-        self._door = Door(store, seal)
-        self._path = callback_path(settings.name)
+        self.seal = Seal(token.get_secret_value(), key.get_secret_value(), settings.corp_id)
+        self.path = callback_path(settings.name)
+        self._door = Door(store, self.seal)
         self._listeners: list[Hear] = []
 
     def mount(self, hear: Hear) -> Sequence[web.AbstractRouteDef]:
@@ -38,7 +38,7 @@ class Callback:
         self._listeners.append(hear)
         if len(self._listeners) > 1:
             return []
-        return [web.get(self._path, self._door.verify), web.post(self._path, self._receive)]
+        return [web.get(self.path, self._door.verify), web.post(self.path, self._receive)]
 
     async def _receive(self, request: web.Request) -> web.Response:
         return await self._door.receive(request, sealed_in, self._tell)

@@ -4,6 +4,7 @@ from bots.wecom.errors import ApiError
 from config.settings import WeComSettings
 
 CONSOLE = "work.weixin.qq.com"
+ERRCODES = "developer.work.weixin.qq.com/document/path/90313"
 ADVICE = {
     40001: ("{secret}", f"copy the Secret again from {CONSOLE} (应用管理, the app, Secret)"),
     40013: ("corp_id", f"copy the 企业ID again from {CONSOLE} (我的企业, at the bottom)"),
@@ -25,9 +26,22 @@ ADVICE = {
 
 def complaint(settings: WeComSettings, secret: str, error: ApiError) -> str:
     """One line: the setting, what WeCom says and what to do about it."""
-    name, advice = ADVICE.get(
-        error.code, (secret, "see the errcode at developer.work.weixin.qq.com")
-    )
-    variable = f"XIAOQ_WECOM__{name.format(secret=secret).upper()}"
+    name, advice = _advice(secret, error)
+    return f"{setting(settings, name)}: WeCom refuses it ({error}); {advice}"
+
+
+def advice_on(settings: WeComSettings, secret: str, error: ApiError) -> str:
+    """The setting and what to do about it, for whoever said what WeCom says already."""
+    name, advice = _advice(secret, error)
+    return f"{setting(settings, name)}: {advice}"
+
+
+def setting(settings: WeComSettings, name: str) -> str:
+    """How a setting of an account is called, for an administrator."""
     account = "" if settings.name == "main" else f' (account "{settings.name}")'
-    return f"{variable}: WeCom refuses it ({error}); {advice}{account}"
+    return f"XIAOQ_WECOM__{name.upper()}{account}"
+
+
+def _advice(secret: str, error: ApiError) -> tuple[str, str]:
+    name, advice = ADVICE.get(error.code, (secret, f"see errcode {error.code} at {ERRCODES}"))
+    return name.format(secret=secret), advice

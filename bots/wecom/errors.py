@@ -9,11 +9,14 @@ ApiError                base; `code` is WeCom's errcode, 0 where it gave none
     TokenError          the access token was not taken; `bots.wecom.api` alone sees it
 """
 
+import re
+
 from core.errors import UndeliverableError
 
 BUSY = {-1, 6000}
 TOO_MANY = {45009, 45033, 45011}
 TOKEN = {40014, 42001, 41001}
+UNTRUSTED = 60020
 ADMINISTRATOR = {
     40001: "the secret is wrong",
     40013: "the corp id is wrong",
@@ -22,12 +25,14 @@ ADMINISTRATOR = {
     48001: "the app has no permission for this API",
     48002: "the app has no permission for this API",
     60011: "the app may not see this member",
-    60020: "this machine's IP address is not a trusted one of the app",
+    UNTRUSTED: "this machine's IP address is not a trusted one of the app",
     95011: "kf is not under API management",
     95012: "kf is not under API management",
     95017: "the API switch of kf is off",
 }
 """Errcodes that an administrator has to act on (platforms differ in nothing but the sentence)."""
+ONE_KF_ACCOUNT = {95011, 95012, 95017}
+"""Those of them that can hold for one kf account alone."""
 CLOSED = {
     40003,
     40031,
@@ -42,6 +47,8 @@ CLOSED = {
     95031,
 }
 """Errcodes that hold for everything sent to one receiver."""
+
+_ADDRESS = re.compile(r"from ip: ([0-9a-fA-F.:]{3,45})")
 
 
 class ApiError(Exception):
@@ -80,8 +87,8 @@ class TokenError(ApiError):
     """The access token was not taken."""
 
 
-def error_of(method: str, code: int) -> ApiError:
-    """The error that says what an errcode means."""
+def error_of(method: str, code: int, said: str = "") -> ApiError:
+    """The error that says what an errcode means; of what WeCom `said` the address it saw alone."""
     if code in TOKEN:
         return TokenError(method, code)
     if code in BUSY:
@@ -89,5 +96,7 @@ def error_of(method: str, code: int) -> ApiError:
     if code in CLOSED:
         return ClosedError(f"{method}: not to this receiver", code)
     if code in ADMINISTRATOR:
-        return SecretError(f"{method}: {ADMINISTRATOR[code]}", code)
+        seen = _ADDRESS.search(said) if code == UNTRUSTED else None
+        what = ADMINISTRATOR[code] + (f": {seen[1]}" if seen else "")
+        return SecretError(f"{method}: {what}", code)
     return RefusedError(f"{method}: refused", code)

@@ -1,45 +1,35 @@
 """The AI bot as an account of XiaoQ, in either mode."""
 
 import asyncio
-import hashlib
-import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 import aiohttp
 from aiohttp import web
-from redis.exceptions import RedisError
 
-from bots.adapter import ChannelDownError, Finding
+from bots.adapter import Finding
 from bots.proxies import proxy_for
 from bots.wecom.aibot.book import Book
-from bots.wecom.aibot.callback import AibotCallback
+from bots.wecom.aibot.callback import AibotCallback, aibot_path, aibot_seal
 from bots.wecom.aibot.channel import AibotChannel
 from bots.wecom.aibot.connection import Login
+from bots.wecom.aibot.ear import Ear, bot_name
 from bots.wecom.aibot.endings import WhenAsked, WhenHeld
 from bots.wecom.aibot.events import CHANNEL
 from bots.wecom.aibot.files import Files
-from bots.wecom.aibot.holder import Holder, ReplacedError
+from bots.wecom.aibot.holder import Holder
 from bots.wecom.aibot.hosts import Hosts
 from bots.wecom.aibot.intake import Intake
 from bots.wecom.aibot.response_url import ResponseUrls
 from bots.wecom.aibot.streams import Streams
-from bots.wecom.errors import ApiError, RefusedError, SecretError
-from config.errors import ConfigError
+from bots.wecom.checks import part_of
+from bots.wecom.reach import reach
 from config.settings import WeComSettings
-from core.alone import HolderLostError, alone, is_held
-from core.errors import StoreUnavailableError
 from core.feedback import Feedback
 from core.inbox import Inbox
 from core.metrics import Metrics
 from core.personas import Personas
 from core.redis import Store
-
-HOLDER_SECONDS = 15.0
-"""A replica that holds the connection and dies is relieved after this."""
-REST_SECONDS = 600.0
-"""A connection that was refused or taken from us is not opened again sooner."""
-WHERE = "work.weixin.qq.com (管理工具 > 智能机器人 > the bot > API设置)"
 
 
 class AibotAccount:
@@ -48,7 +38,7 @@ class AibotAccount:
     platform = CHANNEL
 
     def __init__(
-        self, settings: WeComSettings, channel: AibotChannel, ear: "AibotCallback | Ear"
+        self, settings: WeComSettings, channel: AibotChannel, ear: AibotCallback | Ear
     ) -> None:
         self.account = settings.name
         self.channel = channel
@@ -71,57 +61,11 @@ class AibotAccount:
         await asyncio.Event().wait()
 
     async def examine(self) -> Sequence[Finding]:
-        """See `bots.adapter.Adapter`."""
-        return []
-
-
-class Ear:
-    """The long connection, held by one replica at a time."""
-
-    def __init__(self, settings: WeComSettings, store: Store, holder: Holder) -> None:
-        self._settings = settings
-        self._store = store
-        self._holder = holder
-        self._name = f"{CHANNEL}:{bot_name(settings)}"
-        self._rest: tuple[str, float] = ("", 0.0)
-        """Why nothing is tried, and until when."""
-
-    async def prove(self) -> None:
-        """Raises ConfigError where WeCom refuses the login, ChannelDownError where it is away."""
-        try:
-            if await is_held(self._store, self._name):
-                return
-            async with alone(self._store, self._name, HOLDER_SECONDS):
-                await self._holder.prove()
-        except (RefusedError, SecretError) as error:
-            raise ConfigError(_complaint(self._settings, error)) from None
-        except ApiError as error:
-            raise ChannelDownError(f"wecom is away ({error})") from None
-        except (HolderLostError, RedisError, OSError) as error:
-            raise ChannelDownError(f"redis cannot be used ({type(error).__name__})") from None
-
-    async def listen(self) -> None:
-        """Wait for the turn of this replica and hold the connection; raises ChannelDownError."""
-        why, until = self._rest
-        if time.monotonic() < until:
-            raise ChannelDownError(why)
-        try:
-            async with alone(self._store, self._name, HOLDER_SECONDS):
-                await self._holder.hold()
-        except ReplacedError:
-            self._pause(
-                "another program connected with this bot's secret; end it, then restart XiaoQ"
-            )
-        except (RefusedError, SecretError) as error:
-            self._pause(_complaint(self._settings, error))
-        except ApiError as error:
-            raise ChannelDownError(f"wecom is away ({error})") from None
-        except (HolderLostError, StoreUnavailableError, RedisError, OSError) as error:
-            raise ChannelDownError(f"redis cannot be used ({type(error).__name__})") from None
-
-    def _pause(self, why: str) -> None:
-        self._rest = (why, time.monotonic() + REST_SECONDS)
-        raise ChannelDownError(why)
+        """See `bots.adapter.Adapter`; a connection that a running XiaoQ holds is left alone."""
+        settings, part = self._settings, part_of(self._settings, CHANNEL)
+        if isinstance(self._ear, AibotCallback):
+            return [await reach(part, settings, aibot_path(settings.name), aibot_seal(settings))]
+        return [await self._ear.examine(part)]
 
 
 @asynccontextmanager
@@ -158,11 +102,6 @@ async def open_aibot(
         yield AibotAccount(settings, channel, Ear(settings, store, holder))
 
 
-def bot_name(settings: WeComSettings) -> str:
-    """What a bot is called in keys."""
-    return hashlib.blake2b(settings.aibot_id.encode(), digest_size=12).hexdigest()
-
-
 def _login(settings: WeComSettings) -> Login:
     secret = settings.aibot_secret.get_secret_value() if settings.aibot_secret else ""
     return Login(settings.name, str(settings.aibot_socket), settings.aibot_id, secret)
@@ -170,11 +109,3 @@ def _login(settings: WeComSettings) -> Login:
 
 def _aes_key(settings: WeComSettings) -> str:
     return settings.aibot_aes_key.get_secret_value() if settings.aibot_aes_key else ""
-
-
-def _complaint(settings: WeComSettings, error: ApiError) -> str:
-    account = "" if settings.name == "main" else f' (account "{settings.name}")'
-    return (
-        f"XIAOQ_WECOM__AIBOT_SECRET: WeCom refuses the login ({error}); copy Bot ID and Secret "
-        f"again from {WHERE}, where 长连接 should be chosen{account}"
-    )

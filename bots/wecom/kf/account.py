@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 from bots.adapter import ChannelDownError, Finding
 from bots.wecom.api import WeComApi, open_session
 from bots.wecom.callback import Callback
+from bots.wecom.checks import examine_kf
 from bots.wecom.complaints import complaint
 from bots.wecom.errors import ApiError, SecretError
 from bots.wecom.fields import Fields
@@ -21,6 +22,7 @@ from bots.wecom.kf.pull import Puller
 from bots.wecom.kf.records import Records
 from bots.wecom.kf.sessions import Sessions
 from bots.wecom.kf.transcript import Transcript
+from bots.wecom.reach import reach
 from config.errors import ConfigError
 from config.settings import WeComSettings
 from core.feedback import Feedback
@@ -41,11 +43,17 @@ class KfAccount:
     platform = CHANNEL
 
     def __init__(
-        self, settings: WeComSettings, channel: KfChannel, puller: Puller, callback: Callback
+        self,
+        settings: WeComSettings,
+        api: WeComApi,
+        channel: KfChannel,
+        puller: Puller,
+        callback: Callback,
     ) -> None:
         self.account = settings.name
         self.channel = channel
         self._settings = settings
+        self._api = api
         self._puller = puller
         self._callback = callback
 
@@ -75,8 +83,12 @@ class KfAccount:
             raise ChannelDownError(f"redis cannot be used ({type(error).__name__})") from None
 
     async def examine(self) -> Sequence[Finding]:
-        """See `bots.adapter.Adapter`."""
-        return []
+        """See `bots.adapter.Adapter`; the callback is the app's too, and asked once."""
+        findings = await examine_kf(self._settings, self._api)
+        if self._settings.app_secret:
+            return findings
+        part, callback = findings[0].part, self._callback
+        return [*findings, await reach(part, self._settings, callback.path, callback.seal)]
 
     async def _hear(self, fields: Fields) -> bool:
         open_kfid = fields.get("OpenKfId", "")
@@ -120,4 +132,4 @@ async def open_kf(  # noqa: PLR0913 - an account meets all the parts of the hous
         )
         puller = Puller(corp, api, store, Bells(store, corp), intake, settings.kf_accounts)
         channel = KfChannel(settings, api, desk, sessions, records)
-        yield KfAccount(settings, channel, puller, callback)
+        yield KfAccount(settings, api, channel, puller, callback)

@@ -16,7 +16,7 @@ from redis.exceptions import LockError
 
 from bots.adapter import ChannelDownError
 from bots.wecom.api import WeComApi
-from bots.wecom.errors import AwayError, RefusedError, SecretError, TooManyError
+from bots.wecom.errors import ONE_KF_ACCOUNT, AwayError, RefusedError, SecretError, TooManyError
 from bots.wecom.kf.bells import Bells
 from bots.wecom.kf.intake import FullError, Intake
 from core.errors import StoreUnavailableError
@@ -125,9 +125,9 @@ class Puller:
             return await self._pull(open_kfid)
         except TooManyError as error:
             return error.seconds
-        except SecretError as error:
-            raise ChannelDownError(str(error)) from None
-        except RefusedError as error:
+        except (SecretError, RefusedError) as error:
+            if isinstance(error, SecretError) and error.code not in ONE_KF_ACCOUNT:
+                raise ChannelDownError(str(error)) from None
             log.error("kf account cannot be pulled", account=open_kfid, code=error.code)  # noqa: TRY400
             return REFUSED_SECONDS
         except (AwayError, FullError, LockError, StoreUnavailableError, *UNAVAILABLE) as error:
