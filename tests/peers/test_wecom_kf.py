@@ -132,6 +132,8 @@ async def test_an_id_is_sent_once(caller: Caller, desk: KfDesk) -> None:
     desk.says("wmBBB", "在吗")
     assert (await caller.post("kf/send_msg", **TEXT, msgid="a_1-B"))["msgid"] == "a_1-B"
     assert (await caller.post("kf/send_msg", **TEXT, msgid="a_1-B"))["errcode"] == 95032
+    desk.repeated_errcode = 0
+    assert (await caller.post("kf/send_msg", **TEXT, msgid="a_1-B"))["msgid"] == "a_1-B"
     assert (await caller.post("kf/send_msg", **TEXT, msgid="a.1"))["errcode"] == 40058
     assert (await caller.post("kf/send_msg", **TEXT, msgid="a" * 33))["errcode"] == 40058
     assert desk.texts("wmBBB") == ["您好"]

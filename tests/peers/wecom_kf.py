@@ -112,6 +112,11 @@ class KfAccount:
         """The answers to `sync_msg`."""
         self.codes: dict[str, Code] = {}
         self.msgids: set[str] = set()
+        self.repeated_errcode = 95032
+        """What an id that was sent already is refused with; 0 takes it and shows nothing.
+
+        The documents do not say what happens, so nobody may rely on either.
+        """
         self.clock = clock
         self.ids = ids
         self._bring = bring

@@ -21,8 +21,6 @@ from peers.wecom_kf_methods import find
 from peers.wecom_wire import Body, RefusedError, invalid, size, text_of
 
 MSGID = re.compile(r"[0-9a-zA-Z_-]{1,32}\Z")
-REPEATED_MSGID = 95032
-"""What a repeated `msgid` is refused with; the documents do not say, so nobody may rely on it."""
 WITH_MEDIA = {"image", "voice", "video", "file"}
 NEEDED = {
     "link": ("title", "url", "thumb_media_id"),
@@ -38,6 +36,8 @@ async def send_msg(corp: Corp, body: Body) -> Body:
     account = find(corp, body)
     session = account.session(str(body.get("touser", "")))
     msgid = _msgid(account, body)
+    if msgid in account.msgids:
+        return {"msgid": msgid}
     msgtype, content = check_content(corp, body)
     if session.state not in {NEW, ASSISTANT}:
         raise RefusedError(95018, "send msg session status invalid")
@@ -89,8 +89,8 @@ def _msgid(account: KfAccount, body: Body) -> str:
     msgid = body["msgid"]
     if not isinstance(msgid, str) or not MSGID.match(msgid):
         raise invalid("invalid msgid")
-    if msgid in account.msgids:
-        raise RefusedError(REPEATED_MSGID, "msgid repeated")
+    if msgid in account.msgids and account.repeated_errcode:
+        raise RefusedError(account.repeated_errcode, "msgid repeated")
     return msgid
 
 
