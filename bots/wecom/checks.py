@@ -18,7 +18,8 @@ MOST_SKEW_SECONDS = 60.0
 PAGE = 100
 MOST_PAGES = 50
 """A corp has 5,000 kf accounts at most."""
-KF_PAGE = "应用管理 > 微信客服"
+KF_PAGE = f"{CONSOLE} > 应用管理 > 微信客服"
+MANAGED = f"{KF_PAGE} > 通过API管理微信客服账号 > 企业内部开发 > the app > 可管理的客服账号"
 RECEIVING = 0
 """Status of a servicer who takes sessions."""
 
@@ -79,9 +80,9 @@ def _name(agent: Mapping[str, Any]) -> str:
 
 def _visibility(part: str, agent: Mapping[str, Any]) -> Finding:
     """Who may use the app; the rest of the company can neither write to it nor be answered."""
-    where = f"{CONSOLE} (应用管理, the app)"
+    where = f"{CONSOLE} > 应用管理 > the app"
     if agent.get("close"):
-        advice = f"switch it on at {where}: 启用应用"
+        advice = f"switch it on: {where} > 启用"
         return Finding(Mark.BAD, part, "the app is switched off", advice)
     counts = {
         "members": _count(agent, "allow_userinfos", "user"),
@@ -90,7 +91,7 @@ def _visibility(part: str, agent: Mapping[str, Any]) -> Finding:
     }
     named = [f"{count} {what}" for what, count in counts.items() if count]
     if not named:
-        advice = f"name departments or members at {where}: 可见范围"
+        advice = f"name departments or members: {where} > 可见范围 > 编辑"
         return Finding(Mark.BAD, part, "nobody sees the app", advice)
     return Finding(Mark.GOOD, part, f"{', '.join(named)} see the app")
 
@@ -105,8 +106,7 @@ async def _accounts(api: WeComApi) -> list[dict[str, Any]]:
     """Every kf account that the secret may see."""
     accounts: list[dict[str, Any]] = []
     for offset in range(0, PAGE * MOST_PAGES, PAGE):
-        params = {"offset": str(offset), "limit": str(PAGE)}
-        answer = await api.call("kf/account/list", params=params)
+        answer = await api.call("kf/account/list", {"offset": offset, "limit": PAGE})
         page = answer.get("account_list")
         good = page if isinstance(page, list) else []
         accounts += [a for a in good if isinstance(a, dict) and a.get("open_kfid")]
@@ -131,10 +131,7 @@ def _missing(
         for name in unknown
     ]
     if not accounts:
-        advice = (
-            f"make a kf account at {CONSOLE} ({KF_PAGE} > 客服账号 > 创建账号), then let the app "
-            f"manage it: {KF_PAGE} > 可调用接口的应用 > the app > 可管理的客服账号"
-        )
+        advice = f"make a kf account ({KF_PAGE} > 创建账号), then let the app manage it: {MANAGED}"
         findings.append(Finding(Mark.BAD, part, "there is no kf account", advice))
     return findings
 
@@ -143,8 +140,7 @@ async def _examine_account(part: str, api: WeComApi, account: Mapping[str, Any])
     identity = str(account["open_kfid"])
     called = f"{account.get('name', '')} ({identity})"
     if account.get("manage_privilege") is False:
-        advice = f"let it at {CONSOLE}: {KF_PAGE} > 可调用接口的应用 > the app > 可管理的客服账号"
-        return Finding(Mark.BAD, part, f"the app may not manage {called}", advice)
+        return Finding(Mark.BAD, part, f"the app may not manage {called}", f"let it: {MANAGED}")
     try:
         answer = await api.call("kf/servicer/list", params={"open_kfid": identity})
     except ApiError as error:
@@ -155,8 +151,8 @@ async def _examine_account(part: str, api: WeComApi, account: Mapping[str, Any])
     there = sum(1 for person in people if person.get("status", RECEIVING) == RECEIVING)
     if not people:
         advice = (
-            "without one nobody can be handed over to; name some at "
-            f"{CONSOLE}: {KF_PAGE} > the account > 接待人员"
+            "without one nobody can be handed over to; name some: "
+            f"{KF_PAGE} > the account > 接待人员"
         )
         return Finding(Mark.OFF, part, f"{called} is answered, and has no servicer", advice)
     seen = f"{called} is answered; of {len(people)} servicers {there} receive now"

@@ -5,21 +5,25 @@ from config.settings import WeComSettings
 
 CONSOLE = "work.weixin.qq.com"
 ERRCODES = "developer.work.weixin.qq.com/document/path/90313"
+APP = f"{CONSOLE} > 应用管理 > the app"
+KF = f"{CONSOLE} > 应用管理 > 微信客服"
+_CALLABLE = f"let the app call kf: {KF} > 可调用接口的应用"
+_MANAGED = f"put the kf account under API management: {KF} > 通过API管理微信客服账号"
 ADVICE = {
-    40001: ("{secret}", f"copy the Secret again from {CONSOLE} (应用管理, the app, Secret)"),
-    40013: ("corp_id", f"copy the 企业ID again from {CONSOLE} (我的企业, at the bottom)"),
-    40056: ("agent_id", f"copy the AgentId again from {CONSOLE} (应用管理, the app)"),
-    301002: ("agent_id", "AgentId and Secret should be those of one app"),
+    40001: ("{secret}", f"copy the Secret again: {APP} > Secret > 查看"),
+    40013: ("corp_id", f"copy the 企业ID again: {CONSOLE} > 我的企业, at the bottom"),
+    40056: ("agent_id", f"copy the AgentId again: {APP}"),
+    301002: ("agent_id", f"AgentId and Secret should be those of one app: {APP}"),
     60020: (
         "api_base",
-        f"name this machine's address under 企业可信IP of the app at {CONSOLE}, wait a minute; or "
-        "name a forward proxy that is named there",
+        f"name this machine's address: {APP} > 企业可信IP > 配置, and wait a minute; or name a "
+        "forward proxy whose address stands there",
     ),
-    48001: ("{secret}", "let the app call this API: 微信客服, API, 可调用接口的应用"),
-    48002: ("{secret}", "let the app call this API: 微信客服, API, 可调用接口的应用"),
-    95011: ("{secret}", "put the kf account under API management: 微信客服, API, 通过API管理"),
-    95012: ("{secret}", "put the kf account under API management: 微信客服, API, 通过API管理"),
-    95017: ("{secret}", "switch on the API: 微信客服, API"),
+    48001: ("{secret}", _CALLABLE),
+    48002: ("{secret}", _CALLABLE),
+    95011: ("{secret}", _MANAGED),
+    95012: ("{secret}", _MANAGED),
+    95017: ("{secret}", f"switch on the API: {KF} > 通过API管理微信客服账号"),
 }
 """By errcode: the setting that is at fault, and what to do."""
 

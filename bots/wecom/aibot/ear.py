@@ -20,7 +20,7 @@ HOLDER_SECONDS = 15.0
 """A replica that holds the connection and dies is relieved after this."""
 REST_SECONDS = 600.0
 """A connection that was refused or taken from us is not opened again sooner."""
-WHERE = "work.weixin.qq.com (管理工具 > 智能机器人 > the bot > API设置)"
+WHERE = "work.weixin.qq.com > 安全与管理 > 管理工具 > 智能机器人 > the bot > API配置"
 
 
 class Ear:

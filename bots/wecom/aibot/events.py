@@ -166,9 +166,9 @@ def _text(content: Content) -> str:
 
 
 def _files(content: Content) -> Iterator[tuple[Attachment, File]]:
-    """The files with where they lie, numbered: WeCom gives them no other name."""
+    """The files with where they lie, numbered: WeCom gives them no ids."""
     for number, part in enumerate((content, *(content.mixed.msg_item if content.mixed else ()))):
         for kind, ours in _KINDS.items():
             place: File | None = getattr(part, kind)
             if place and place.url:
-                yield Attachment(f"{number}/{kind}", ours), place
+                yield Attachment(f"{number}/{kind}", ours, place.filename), place

@@ -45,7 +45,7 @@ class Files:
                 return None
             name, sealed = found
             key = envelope.get(f"key/{file.id}") or self._aes_key
-            return read_document(name, await asyncio.to_thread(_opened, sealed, key))
+            return read_document(file.name or name, await asyncio.to_thread(_opened, sealed, key))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, SealError):
             return None
 

@@ -45,10 +45,11 @@ class Said(_Part):
 
 
 class File(_Part):
-    """Where a file lies for five minutes, encrypted; `aeskey` only over a socket."""
+    """Where a file lies for five minutes, encrypted; the rest only over a socket."""
 
     url: Text = ""
     aeskey: Text = ""
+    filename: Text = ""
 
 
 class Content(_Part):

@@ -130,6 +130,6 @@ async def open_kf(  # noqa: PLR0913 - an account meets all the parts of the hous
             personas=personas,
             metrics=metrics,
         )
-        puller = Puller(corp, api, store, Bells(store, corp), intake, settings.kf_accounts)
+        puller = Puller(api, store, Bells(store, corp), intake, settings.kf_accounts)
         channel = KfChannel(settings, api, desk, sessions, records)
         yield KfAccount(settings, api, channel, puller, callback)

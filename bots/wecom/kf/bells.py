@@ -2,18 +2,33 @@
 
 import time
 from collections.abc import Awaitable
+from dataclasses import dataclass
 from typing import Any
 
 from core.errors import StoreUnavailableError
 from core.redis import UNAVAILABLE, Script, Store
 
 ANSWER = """
-if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then
-  return redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 and 1 or 0
-end
-redis.call('HDEL', KEYS[1], ARGV[1])
+local rung = redis.call('HGET', KEYS[1], 'bell')
+if rung and rung ~= ARGV[1] then return 0 end
+redis.call('HDEL', KEYS[1], 'bell')
 return 1
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Bell:
+    """What is known when a pull begins."""
+
+    rung: str
+    """What rang last; empty if nothing waits."""
+    cursor: str
+    """How far the account has been read; empty before the first time."""
+
+    @property
+    def token(self) -> str:
+        """What WeCom gave with the bell; it is good for ten minutes."""
+        return self.rung.partition(" ")[2]
 
 
 class Bells:
@@ -21,39 +36,32 @@ class Bells:
 
     def __init__(self, store: Store, corp: str) -> None:
         self._store = store
+        self._corp = corp
         self._answer = Script(store, ANSWER)
-        self._bells = f"xq:wecom:{{{corp}}}:bells"
-        self._cursors = f"xq:wecom:{{{corp}}}:cursors"
+
+    def name(self, open_kfid: str) -> str:
+        """What all keys of an account begin with."""
+        return f"xq:wecom:{{{self._corp}/{open_kfid}}}"
 
     async def ring(self, open_kfid: str, token: str) -> None:
         """Note a bell in the place of an earlier one."""
-        await _ask(self._store.hset(self._bells, open_kfid, f"{time.time_ns()} {token}"))
+        await _ask(self._store.hset(self._key(open_kfid), "bell", f"{time.time_ns()} {token}"))
 
-    async def rung(self, open_kfid: str) -> str:
-        """The bell that waits; empty if none does."""
-        return str(await _ask(self._store.hget(self._bells, open_kfid)) or "")
+    async def look(self, open_kfid: str) -> Bell:
+        """The bell that waits and the cursor."""
+        rung, cursor = await _ask(self._store.hmget(self._key(open_kfid), ("bell", "cursor")))
+        return Bell(str(rung or ""), str(cursor or ""))
 
-    async def answered(self, open_kfid: str, bell: str) -> bool:
+    async def answered(self, open_kfid: str, bell: Bell) -> bool:
         """Take a bell away; False if another rang since."""
-        return bool(await _ask(self._answer([self._bells], [open_kfid, bell])))
-
-    async def known(self) -> set[str]:
-        """The accounts whose bell rang or that have been read."""
-        rung = await _ask(self._store.hkeys(self._bells))
-        return {*rung, *await _ask(self._store.hkeys(self._cursors))}
-
-    async def cursor(self, open_kfid: str) -> str:
-        """How far an account has been read; empty before the first time."""
-        return str(await _ask(self._store.hget(self._cursors, open_kfid)) or "")
+        return bool(await _ask(self._answer([self._key(open_kfid)], [bell.rung])))
 
     async def move_cursor(self, open_kfid: str, cursor: str) -> None:
-        """Note how far it has been read."""
-        await _ask(self._store.hset(self._cursors, open_kfid, cursor))
+        """Note how far the account has been read."""
+        await _ask(self._store.hset(self._key(open_kfid), "cursor", cursor))
 
-    @staticmethod
-    def token(bell: str) -> str:
-        """What WeCom gave with a bell; it is good for ten minutes."""
-        return bell.partition(" ")[2]
+    def _key(self, open_kfid: str) -> str:
+        return f"{self.name(open_kfid)}:kf"
 
 
 async def _ask(command: Awaitable[Any] | Any) -> Any:  # noqa: ANN401 - as redis-py types them

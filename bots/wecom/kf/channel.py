@@ -12,7 +12,7 @@ from bots.wecom.errors import ApiError
 from bots.wecom.kf import content
 from bots.wecom.kf.events import CHANNEL, Customer, Desk
 from bots.wecom.kf.outbox import Outbox
-from bots.wecom.kf.records import ANSWER_SECONDS, Records
+from bots.wecom.kf.records import ANSWER_SECONDS, RESERVE, Records
 from bots.wecom.kf.sessions import Sessions
 from bots.wecom.media import read_files
 from bots.wecom.patience import insist
@@ -29,8 +29,6 @@ from core.turn import Turn
 
 log = structlog.get_logger()
 
-RESERVE = 1
-"""A message that is left for saying that a colleague takes over."""
 HAND_OVER_SECONDS = 30.0
 NEVER_SECONDS = 3_600.0
 
@@ -66,37 +64,31 @@ class KfChannel:
         customer = self._desk.customer(address.account.partition("/")[2], address.user)
         outbox = Outbox(self._api, self._sessions, self._records, customer, delivery)
         speaking = asyncio.Lock()
-        async with beside(self._wait(turn, outbox, customer, speaking)) as waiting:
+        async with beside(self._wait(turn, outbox, speaking)) as waiting:
             reply = await draw(events, _show_nothing)
             async with speaking:  # not in the middle of a call: nobody would count it
                 waiting.cancel()
         await outbox.own()
-        await self._send(turn, reply, outbox, customer, delivery)
+        await self._send(turn, reply, outbox, delivery)
         if reply.outcome is Outcome.HANDED_OVER and self._settings.kf_hand_over:
             await self._hand_over(customer, delivery)
 
-    async def _wait(
-        self, turn: Turn, outbox: Outbox, customer: Customer, speaking: asyncio.Lock
-    ) -> None:
+    async def _wait(self, turn: Turn, outbox: Outbox, speaking: asyncio.Lock) -> None:
         """While the answer is thought of: make the customer ours, and ask for patience once."""
         await outbox.own(pause=asyncio.sleep)
+        await outbox.announce()
         patience = self._settings.kf_thinking_seconds
         if not patience:
             return
         waited = time.time() - turn.messages[0].received_at
         await asyncio.sleep(max(0.0, patience - waited))
-        record = await self._records.load(customer)
-        if record.left < 1 + content.MOST_PARTS + RESERVE:
-            return
         async with speaking:
             words = say(THINKING, detect_language(turn.text, ("zh", "en"), None))
             await outbox.think(content.text(words))
 
-    async def _send(
-        self, turn: Turn, reply: Reply, outbox: Outbox, customer: Customer, delivery: Delivery
-    ) -> None:
+    async def _send(self, turn: Turn, reply: Reply, outbox: Outbox, delivery: Delivery) -> None:
         """Everything that has not left yet, as far as WeCom lets us."""
-        record = await self._records.load(customer)
+        record = outbox.record
         if record.written_at and record.written_at + ANSWER_SECONDS < time.time():
             raise UndeliverableError("the customer wrote more than 48 hours ago")
         most = min(content.MOST_PARTS, delivery.sent + max(1, record.left - RESERVE))

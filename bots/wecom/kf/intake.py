@@ -142,7 +142,7 @@ class Intake:
             return record.is_held
         try:
             async with asyncio.timeout(SIGN_SECONDS):
-                return await self._sessions.state(customer, fresh=True) in HELD
+                return await self._sessions.state(customer) in HELD
         except (ApiError, TimeoutError):
             return True
 

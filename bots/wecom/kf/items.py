@@ -3,7 +3,7 @@
 from enum import IntEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 
 class Origin(IntEnum):
@@ -21,6 +21,14 @@ class BadItemError(Exception):
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, coerce_numbers_to_str=True)
+
+    @field_validator("*")
+    @classmethod
+    def _be_whole(cls, value: object) -> object:
+        """Half a character, which JSON can hold and nothing behind it, becomes a mark."""
+        if not isinstance(value, str) or value.isascii():
+            return value
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class Text(_Part):

@@ -17,7 +17,7 @@ from redis.exceptions import LockError
 from bots.adapter import ChannelDownError
 from bots.wecom.api import WeComApi
 from bots.wecom.errors import ONE_KF_ACCOUNT, AwayError, RefusedError, SecretError, TooManyError
-from bots.wecom.kf.bells import Bells
+from bots.wecom.kf.bells import Bell, Bells
 from bots.wecom.kf.intake import FullError, Intake
 from core.errors import StoreUnavailableError
 from core.redis import UNAVAILABLE, Store
@@ -46,14 +46,12 @@ class Puller:
 
     def __init__(
         self,
-        corp: str,
         api: WeComApi,
         store: Store,
         bells: Bells,
         intake: Intake,
         only: Sequence[str] = (),
     ) -> None:
-        self._corp = corp
         self._api = api
         self._store = store
         self._bells = bells
@@ -72,7 +70,7 @@ class Puller:
     async def run(self) -> None:
         """Catch up, then pull whenever a bell rings, until cancelled. Raises ChannelDownError."""
         try:
-            known = {*await self.accounts(), *await self._bells.known()}
+            known = await self.accounts()
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 for open_kfid in known:
@@ -90,8 +88,7 @@ class Puller:
         """The kf accounts that are answered here; raises ApiError."""
         found: list[str] = []
         while True:
-            params = {"offset": str(len(found)), "limit": "100"}
-            answer = await self._api.call("kf/account/list", params=params)
+            answer = await self._api.call("kf/account/list", {"offset": len(found), "limit": 100})
             page = answer.get("account_list") or []
             found += [str(account.get("open_kfid", "")) for account in page]
             if len(page) < 100:
@@ -137,30 +134,31 @@ class Puller:
     async def _pull(self, open_kfid: str) -> float:
         lock = Lock(
             self._store,
-            f"xq:wecom:{{{self._corp}/{open_kfid}}}:pull",
+            f"{self._bells.name(open_kfid)}:pull",
             timeout=LOCK_SECONDS,
             blocking=False,
             thread_local=False,
         )
-        if not await lock.acquire():
+        is_ours, bell = await asyncio.gather(lock.acquire(), self._bells.look(open_kfid))
+        if not is_ours:
             return BUSY_SECONDS
         try:
             while True:
                 honour_cancellation()
-                bell = await self._bells.rung(open_kfid)
                 await self._read_pages(open_kfid, bell, lock)
                 if await self._bells.answered(open_kfid, bell):
                     return LOOK_SECONDS
+                bell = await self._bells.look(open_kfid)
         finally:
             await _release(lock)
 
-    async def _read_pages(self, open_kfid: str, bell: str, lock: Lock) -> None:
-        cursor = await self._bells.cursor(open_kfid)
+    async def _read_pages(self, open_kfid: str, bell: Bell, lock: Lock) -> None:
+        cursor = bell.cursor
         since = 0.0 if cursor else time.time() - OLD_SECONDS
         empty = 0
         while empty < MOST_EMPTY_PAGES:
             honour_cancellation()
-            page = await self._page(open_kfid, cursor, self._bells.token(bell))
+            page = await self._page(open_kfid, cursor, bell.token)
             items = page.get("msg_list") or []
             await self._intake.take(items, open_kfid, since)
             cursor = str(page.get("next_cursor") or cursor)

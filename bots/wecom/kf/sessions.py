@@ -13,7 +13,7 @@ import structlog
 from bots.wecom.api import WeComApi
 from bots.wecom.errors import RefusedError
 from bots.wecom.kf.events import Customer
-from bots.wecom.kf.records import Records, State
+from bots.wecom.kf.records import Record, Records, State
 
 log = structlog.get_logger()
 
@@ -43,17 +43,16 @@ class Sessions:
         self._api = api
         self._records = records
 
-    async def state(self, customer: Customer, *, fresh: bool = False) -> State:
-        """Whose the customer is; asked of WeCom if it was not lately, or if `fresh`."""
-        record = await self._records.load(customer)
-        if record.is_fresh and record.state is not None and not fresh:
+    async def state(self, customer: Customer, record: Record | None = None) -> State:
+        """Whose the customer is: asked of WeCom, unless it is known lately by the record."""
+        if record and record.is_fresh and record.state is not None:
             return record.state
         answer = await self._api.call("kf/service_state/get", _names(customer))
         return await self._note(customer, State(int(answer["service_state"])))
 
-    async def own(self, customer: Customer, *, fresh: bool = False) -> State:
+    async def own(self, customer: Customer, record: Record | None = None) -> State:
         """Make a new session ours; the state it is in then."""
-        state = await self.state(customer, fresh=fresh)
+        state = await self.state(customer, record)
         if state is not State.NEW:
             return state
         try:
@@ -61,7 +60,7 @@ class Sessions:
         except RefusedError as error:
             if error.code not in STATE_CODES:
                 raise
-        return await self.state(customer, fresh=True)
+        return await self.state(customer)
 
     async def hand_over(self, customer: Customer) -> Move | None:
         """Give the customer to a servicer who receives now; None, and still ours, if nobody does.

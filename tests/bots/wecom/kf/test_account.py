@@ -51,6 +51,7 @@ async def test_the_first_pull_ever_answers_nothing_old(open_house, entry, wecom,
 
 
 async def test_a_bell_whose_token_is_stale_is_answered_without_it(kf_house, wecom, desk):
+    await wecom.wait_for(lambda: desk.pulls)
     wecom.refuse("kf/sync_msg", 95007)
     desk.says("wmA", "怎么退货？")
     await wecom.wait_for(lambda: desk.texts("wmA"))

@@ -17,10 +17,15 @@ HANDOFF = "请拨打热线"
 
 
 @pytest.fixture
-async def sessions(store, wecom, corp, desk):
+def records(store):
+    return Records(store, Inbox(store, InboxSettings(), 2))
+
+
+@pytest.fixture
+async def sessions(store, wecom, corp, desk, records):
     async with open_session(wecom.api_base) as session:
         api = WeComApi(session, store, wecom.api_base, corp.id, "kf-secret")
-        yield Sessions(api, Records(store, Inbox(store, InboxSettings(), 2)))
+        yield Sessions(api, records)
 
 
 @pytest.fixture
@@ -132,9 +137,9 @@ async def test_a_new_session_becomes_ours(sessions, customer, desk):
     assert desk.sessions["wmA"].state == ASSISTANT
 
 
-async def test_a_state_is_asked_once_a_minute(sessions, customer, wecom):
-    await sessions.own(customer)
-    await sessions.own(customer)
+async def test_a_state_is_asked_once_a_minute(sessions, customer, wecom, records):
+    await sessions.own(customer, await records.load(customer))
+    await sessions.own(customer, await records.load(customer))
     assert len(wecom.called("kf/service_state/get")) == 1
 
 
@@ -171,4 +176,4 @@ async def test_an_ended_session_cannot_be_moved(sessions, customer, desk):
     with pytest.raises(RefusedError) as caught:
         await sessions.move(customer, State.ASSISTANT)
     assert caught.value.code == 95013
-    assert await sessions.own(customer, fresh=True) is State.ENDED
+    assert await sessions.own(customer) is State.ENDED
