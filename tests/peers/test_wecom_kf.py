@@ -252,9 +252,9 @@ async def test_a_secret_without_the_permission_is_refused(
 ) -> None:
     corp.app(1000009, "s9", kf=False)
     await caller.log_in("s9")
-    assert (await caller.get("kf/account/list"))["errcode"] == 48002
+    assert (await caller.post("kf/account/list"))["errcode"] == 48002
     corp.kf_secret("kf-secret")
     await caller.log_in("kf-secret")
-    assert (await caller.get("kf/account/list"))["account_list"][0]["open_kfid"] == "wkAAA"
+    assert (await caller.post("kf/account/list"))["account_list"][0]["open_kfid"] == "wkAAA"
     desk.managed = False
     assert (await pull(caller))["errcode"] == 95017

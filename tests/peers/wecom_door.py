@@ -37,7 +37,7 @@ APP: dict[str, Callable[[Corp, Body, Secret], Awaitable[Body]]] = {
     "agent/get": app_methods.get_agent,
     "getcallbackip": app_methods.get_callback_ip,
 }
-QUERIES = {"kf/servicer/list", "kf/account/list", "agent/get", "getcallbackip", "media/get"}
+QUERIES = {"kf/servicer/list", "agent/get", "getcallbackip", "media/get"}
 """Called with GET; everything else with POST."""
 
 

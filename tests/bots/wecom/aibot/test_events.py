@@ -106,8 +106,9 @@ def test_words_and_pictures_in_one_message():
 
 @pytest.mark.parametrize(("kind", "ours"), [("image", "photo"), ("file", "document")])
 def test_a_file_is_an_attachment(kind, ours):
-    message = heard(msgtype=kind, **{kind: {"url": "https://a.qq.com/1"}}).message
-    assert [file.kind for file in message.attachments] == [ours]
+    place = {"url": "https://a.qq.com/1", "filename": "说明.txt"}
+    message = heard(msgtype=kind, **{kind: place}).message
+    assert [(file.kind, file.name) for file in message.attachments] == [(ours, "说明.txt")]
     assert message.text == ""
 
 
