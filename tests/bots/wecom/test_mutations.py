@@ -1,4 +1,4 @@
-"""No callback and no pulled item, whatever is wrong in it, breaks anything."""
+"""No callback, whatever is wrong in it, breaks the door."""
 
 import asyncio
 from collections import Counter
