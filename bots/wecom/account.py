@@ -7,17 +7,16 @@ from contextlib import asynccontextmanager
 import structlog
 from aiohttp import web
 
-from bots.adapter import ChannelDownError, Finding
+from bots.adapter import Finding
 from bots.wecom.api import WeComApi, open_session
 from bots.wecom.callback import Callback
 from bots.wecom.channel import AppChannel
 from bots.wecom.checks import examine_app
-from bots.wecom.complaints import complaint
-from bots.wecom.errors import ApiError, SecretError
+from bots.wecom.complaints import start_error
+from bots.wecom.errors import ApiError
 from bots.wecom.events import CHANNEL, App
 from bots.wecom.intake import Intake
 from bots.wecom.reach import reach
-from config.errors import ConfigError
 from config.settings import WeComSettings
 from core.feedback import Feedback
 from core.inbox import Inbox
@@ -57,10 +56,8 @@ class AppAccount:
             agent = await self._api.call(
                 "agent/get", params={"agentid": str(self._settings.agent_id)}
             )
-        except SecretError as error:
-            raise ConfigError(complaint(self._settings, "app_secret", error)) from None
         except ApiError as error:
-            raise ChannelDownError(f"wecom is away ({error})") from None
+            raise start_error(self._settings, "app_secret", error) from None
         log.info("wecom app ready", account=self.account, app=agent.get("name", ""))
 
     async def listen(self) -> None:

@@ -1,6 +1,8 @@
 """What an administrator is told when WeCom refuses an account."""
 
-from bots.wecom.errors import ApiError
+from bots.adapter import ChannelDownError
+from bots.wecom.errors import ApiError, SecretError
+from config.errors import ConfigError
 from config.settings import WeComSettings
 
 CONSOLE = "work.weixin.qq.com"
@@ -26,6 +28,17 @@ ADVICE = {
     95017: ("{secret}", f"switch on the API: {KF} > 通过API管理微信客服账号"),
 }
 """By errcode: the setting that is at fault, and what to do."""
+IN_CONSOLE = {48001, 48002, 60020, 95011, 95012, 95017}
+"""Errcodes that are set right in WeCom's console. Some of its pages (企业可信IP) open only when the
+callback's address has answered, so XiaoQ has to be up before."""
+
+
+def start_error(settings: WeComSettings, secret: str, error: ApiError) -> Exception:
+    """What a start that WeCom refused ends in: only a wrong setting stops XiaoQ as a whole."""
+    if not isinstance(error, SecretError):
+        return ChannelDownError(f"wecom is away ({error})")
+    line = complaint(settings, secret, error)
+    return ChannelDownError(line) if error.code in IN_CONSOLE else ConfigError(line)
 
 
 def complaint(settings: WeComSettings, secret: str, error: ApiError) -> str:

@@ -11,8 +11,8 @@ from bots.adapter import ChannelDownError, Finding
 from bots.wecom.api import WeComApi, open_session
 from bots.wecom.callback import Callback
 from bots.wecom.checks import examine_kf
-from bots.wecom.complaints import complaint
-from bots.wecom.errors import ApiError, SecretError
+from bots.wecom.complaints import start_error
+from bots.wecom.errors import ApiError
 from bots.wecom.fields import Fields
 from bots.wecom.kf.bells import Bells
 from bots.wecom.kf.channel import KfChannel
@@ -23,7 +23,6 @@ from bots.wecom.kf.records import Records
 from bots.wecom.kf.sessions import Sessions
 from bots.wecom.kf.transcript import Transcript
 from bots.wecom.reach import reach
-from config.errors import ConfigError
 from config.settings import WeComSettings
 from core.feedback import Feedback
 from core.inbox import Inbox
@@ -65,10 +64,8 @@ class KfAccount:
         """Have the secret checked, and see which kf accounts it may serve."""
         try:
             accounts = await self._puller.accounts()
-        except SecretError as error:
-            raise ConfigError(complaint(self._settings, "kf_secret", error)) from None
         except ApiError as error:
-            raise ChannelDownError(f"wecom is away ({error})") from None
+            raise start_error(self._settings, "kf_secret", error) from None
         if not accounts:
             log.warning("no kf account can be served", account=self.account)
         log.info("wecom kf ready", account=self.account, kf_accounts=accounts)

@@ -31,12 +31,32 @@ async def test_what_wecom_refuses_stops_the_start_with_one_line(open_house, sett
     assert "wrong-secret" not in line
 
 
-async def test_an_address_that_is_not_trusted_stops_the_start(open_house, settings, corp):
+async def test_an_address_that_is_not_trusted_yet_leaves_the_callback_open(
+    open_house, settings, wecom, corp, app
+):
+    """The console names trusted addresses only after the callback's own has answered."""
     corp.is_trusted = False
-    with pytest.raises(ConfigError) as caught:
-        async with open_house(settings):
-            pass
-    assert "企业可信IP" in str(caught.value)
+    async with open_house(settings) as house:
+        assert await wecom.courier.verify(corp.endpoint)
+        _, report = await house.health.report()
+        assert "企业可信IP" in report["parts"]["wecom:main"]["error"]
+        corp.is_trusted = True
+        app.says("lihua", "怎么退货？")
+        await wecom.wait_for(lambda: app.texts("lihua"))
+        async with asyncio.timeout(5):
+            while (await house.health.report())[1]["parts"]["wecom:main"]["state"] != "ok":
+                await asyncio.sleep(0.05)
+
+
+async def test_a_kf_that_may_not_be_called_yet_leaves_the_app_alone(
+    open_house, settings, wecom, app
+):
+    wecom.refuse("kf/account/list", 48002, times=100)
+    async with open_house(settings) as house:
+        _, report = await house.health.report()
+        assert "可调用接口的应用" in report["parts"]["wecom-kf:main"]["error"]
+        app.says("lihua", "怎么退货？")
+        await wecom.wait_for(lambda: app.texts("lihua"))
 
 
 async def test_app_and_kf_hear_through_one_callback(open_house, settings, wecom, app, desk):
