@@ -20,6 +20,7 @@ from bots.wecom.reach import reach
 from config.settings import WeComSettings
 from core.feedback import Feedback
 from core.inbox import Inbox
+from core.limits import Limiter
 from core.metrics import Metrics
 from core.redis import Store
 
@@ -90,5 +91,5 @@ async def open_app(
         api = WeComApi(session, store, base, settings.corp_id, secret.get_secret_value())
         app = App(settings.name, settings.corp_id, agent)
         intake = Intake(app, api, store=store, inbox=inbox, feedback=feedback, metrics=metrics)
-        channel = AppChannel(api, agent, settings.app_format)
+        channel = AppChannel(api, Limiter(store, len(inbox.partitions)), agent, settings.app_format)
         yield AppAccount(settings, api, intake, channel, callback)

@@ -36,6 +36,7 @@ REFUSED_SECONDS = 60.0
 OLD_SECONDS = 300.0
 """What was said longer before the very first pull is not answered: it brings three days."""
 PAGE = 1000
+LISTED = 100
 MOST_EMPTY_PAGES = 100
 STALE_TOKEN = 95007
 VOICE_AMR = 0
@@ -88,11 +89,18 @@ class Puller:
         """The kf accounts that are answered here; raises ApiError."""
         found: list[str] = []
         while True:
-            answer = await self._api.call("kf/account/list", {"offset": len(found), "limit": 100})
-            page = answer.get("account_list") or []
+            page = (await self._listed(len(found))).get("account_list") or []
             found += [str(account.get("open_kfid", "")) for account in page]
-            if len(page) < 100:
+            if len(page) < LISTED:
                 return [name for name in found if name and (name in self._only or not self._only)]
+
+    async def _listed(self, offset: int) -> dict[str, Any]:
+        """A page of accounts; by POST as the vendor says now, or by GET as it said before."""
+        try:
+            return await self._api.call("kf/account/list", {"offset": offset, "limit": LISTED})
+        except (AwayError, RefusedError):
+            params = {"offset": str(offset), "limit": str(LISTED)}
+            return await self._api.call("kf/account/list", params=params)
 
     def _wake(self, open_kfid: str) -> None:
         if open_kfid not in self._rung and self._group:
