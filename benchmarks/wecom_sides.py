@@ -64,7 +64,6 @@ class KfSide(WeComSide):
         self.corp.kf_secret(SECRET)
         self._desk = self.corp.kf_account("wkAAA", "zhangwei")
         self.settings["XIAOQ_WECOM__KF_SECRET"] = SECRET
-        self.settings["XIAOQ_WECOM__KF_THINKING_SECONDS"] = "0"
 
     async def write(self, customer: int, text: str) -> float:
         """Leave the message in the account's log and ring."""

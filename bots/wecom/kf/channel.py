@@ -24,7 +24,7 @@ from core.errors import PlatformAwayError, UndeliverableError
 from core.feedback import ticket
 from core.language import detect_language
 from core.replies import Origin, Outcome, Reply, ReplyEvent
-from core.tasks import beside
+from core.tasks import beside, honour_cancellation
 from core.turn import Turn
 
 log = structlog.get_logger()
@@ -77,6 +77,7 @@ class KfChannel:
         """While the answer is thought of: make the customer ours, and ask for patience once."""
         await outbox.own(pause=asyncio.sleep)
         await outbox.announce()
+        honour_cancellation()
         patience = self._settings.kf_thinking_seconds
         if not patience:
             return
