@@ -43,7 +43,7 @@ async def test_corps_apps_and_kf_accounts_are_never_mixed(
     entries = entry(corp, **own), entry(other, name="other", **theirs)
     async with open_house(*entries, **thinking):
         await asyncio.gather(*(ask(number) for number in range(QUESTIONS)))
-        await wecom.wait_for(lambda: len(told()) == QUESTIONS, 8)
+        await wecom.wait_for(lambda: len(told()) == QUESTIONS, 20)
     assert told() == asked, seed
 
 
