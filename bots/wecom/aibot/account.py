@@ -21,6 +21,7 @@ from bots.wecom.aibot.holder import Holder
 from bots.wecom.aibot.hosts import Hosts
 from bots.wecom.aibot.intake import Intake
 from bots.wecom.aibot.response_url import ResponseUrls
+from bots.wecom.aibot.session import Desk
 from bots.wecom.aibot.streams import Streams
 from bots.wecom.checks import part_of
 from bots.wecom.reach import reach
@@ -90,14 +91,8 @@ async def open_aibot(
             callback = AibotCallback(settings, store, intake, streams, personas)
             yield AibotAccount(settings, channel, callback)
             return
-        holder = Holder(
-            _login(settings),
-            session,
-            streams=streams,
-            book=Book(store, bot_name(settings)),
-            intake=intake,
-            personas=personas,
-        )
+        desk = Desk(streams, Book(store, bot_name(settings)), intake, personas)
+        holder = Holder(_login(settings), session, desk)
         channel = AibotChannel(streams, files, WhenHeld())
         yield AibotAccount(settings, channel, Ear(settings, store, holder))
 

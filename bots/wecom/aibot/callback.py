@@ -102,7 +102,7 @@ class AibotCallback:
         if shown is None:
             return replies.stream(stream, say(LOST, "zh"), ends=True)
         if shown.is_finished and not shown.is_closed:
-            await self._streams.bring(address, stream)
+            await self._streams.bring(address, stream, shown)
             return replies.stream(stream, shown.content, ends=True)
         if shown.is_closed or shown.is_late(now):
             await self._streams.close(address, stream)

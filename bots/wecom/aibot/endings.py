@@ -53,7 +53,7 @@ class WhenAsked:
             shown = await self._streams.read(turn.address, stream)
             if shown is None or shown.is_closed:
                 return False
-            if shown.is_brought:
+            if shown.brought:
                 return True
             await delivery.pause(LOOK_SECONDS)
         await self._streams.close(turn.address, stream)

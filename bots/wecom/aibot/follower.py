@@ -10,7 +10,7 @@ import structlog
 from bots.wecom.aibot import replies
 from bots.wecom.aibot.book import Book, Owed
 from bots.wecom.aibot.connection import Connection
-from bots.wecom.aibot.streams import Shown, Streams
+from bots.wecom.aibot.streams import OPEN_SECONDS, Shown, Streams
 from bots.wecom.errors import ApiError, RefusedError
 from bots.wecom.patience import insist
 from core.errors import PlatformAwayError, StoreUnavailableError
@@ -20,7 +20,7 @@ log = structlog.get_logger()
 LOOK_SECONDS = 0.4
 """At most 2 to 3 pushes a second are taken."""
 LATE_LOOK_SECONDS = 2.0
-"""An answer that comes as a message of its own is not watched so closely."""
+"""An answer that can only come as a message of its own is not watched so closely."""
 
 
 class Follower:
@@ -34,8 +34,14 @@ class Follower:
         self._content = ""
         """What the stream shows."""
 
+    def turn_to(self, request: str) -> None:
+        """Answer another callback: WeCom brought the question again."""
+        self._owed = replace(self._owed, request=request)
+        self._content = ""
+
     async def run(self) -> None:
         """Show the answer while it grows, and strike it out when all of it was sent."""
+        began = time.monotonic()
         while True:
             try:
                 if await self._step():
@@ -45,7 +51,8 @@ class Follower:
                 log.warning("answer not looked for", stream=self._owed.stream)
             except PlatformAwayError:
                 log.warning("answer not taken, stays owed", stream=self._owed.stream)
-            await asyncio.sleep(LOOK_SECONDS if self._owed.request else LATE_LOOK_SECONDS)
+            is_late = time.monotonic() - began > OPEN_SECONDS
+            await asyncio.sleep(LATE_LOOK_SECONDS if is_late else LOOK_SECONDS)
 
     async def _step(self) -> bool:
         """Show what is new; whether that was the end."""
@@ -79,14 +86,13 @@ class Follower:
 
     async def _finish(self, shown: Shown) -> None:
         """Send what was not sent; the first part into the stream, while that is open."""
-        owed = self._owed
-        if not shown.is_brought:
-            is_open = bool(owed.request) and not shown.is_closed
-            if not (is_open and await self._respond(shown.content, ends=True)):
-                await self._send(shown.content)
-            await self._streams.bring(owed.address, owed.stream)
-        for part in shown.rest:
-            await self._send(part)
+        owed, parts = self._owed, (shown.content, *shown.rest)
+        is_open = bool(owed.request) and not shown.is_closed
+        is_shown = is_open and await self._respond(shown.content, ends=True)
+        for number in range(shown.brought, len(parts)):
+            if number or not is_shown:
+                await self._send(parts[number])
+            await self._streams.bring(owed.address, owed.stream, shown, number + 1)
 
     async def _give_up_stream(self) -> None:
         self._owed = replace(self._owed, request="")

@@ -38,8 +38,8 @@ class Shown:
     """`content` is the whole answer, or its first part."""
     rest: tuple[str, ...] = ()
     """Parts of a finished answer that no stream can show."""
-    is_brought: bool = False
-    """Somebody was given the finished answer."""
+    brought: int = 0
+    """Parts of the finished answer that somebody was given."""
     is_closed: bool = False
     """The stream came to its end before the answer was finished."""
     language: str = "zh"
@@ -91,22 +91,25 @@ class Streams:
             float(found["asked"]),
             is_finished="finish" in found,
             rest=tuple(from_json(found.get("rest", "[]"))),
-            is_brought="brought" in found,
+            brought=int(found.get("brought", "0")),
             is_closed="closed" in found,
             language=found.get("language", "zh"),
         )
 
-    async def bring(self, address: Address, stream: str) -> None:
-        """Note that somebody was given the finished answer; raises StoreUnavailableError."""
-        await self._note(address, stream, "brought", SHOWN_SECONDS)
+    async def bring(self, address: Address, stream: str, shown: Shown, parts: int = 1) -> None:
+        """Note how many parts somebody was given; raises StoreUnavailableError."""
+        seconds = SHOWN_SECONDS if parts > len(shown.rest) else KEPT_SECONDS
+        await self._note(address, stream, ("brought", str(parts)), seconds)
 
     async def close(self, address: Address, stream: str) -> None:
         """Note that the stream ended before the answer; raises StoreUnavailableError."""
-        await self._note(address, stream, "closed", KEPT_SECONDS)
+        await self._note(address, stream, ("closed", "1"), KEPT_SECONDS)
 
-    async def _note(self, address: Address, stream: str, field: str, seconds: int) -> None:
+    async def _note(
+        self, address: Address, stream: str, fact: tuple[str, str], seconds: int
+    ) -> None:
         key = self._key(address, stream)
-        effects = [("HSET", key, field, "1"), ("EXPIRE", key, str(seconds))]
+        effects = [("HSET", key, *fact), ("EXPIRE", key, str(seconds))]
         await run_effects(self._store, effects)
 
     def _write(self, address: Address, stream: str, fields: dict[str, str]) -> list[Effect]:

@@ -1,11 +1,13 @@
 """AI bots at the WeCom of our own, and XiaoQ behind them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from company import free_port
+from peers.model import DONE, ModelPeer, chunk, stream
 from peers.wecom import WeComPeer
 from peers.wecom_aibot import AiBot
 
@@ -39,6 +41,15 @@ def written(wecom: WeComPeer) -> Callable[..., dict[str, Any]]:
         return base | keys | more
 
     return entry
+
+
+@pytest.fixture
+async def gate(model: ModelPeer) -> asyncio.Event:
+    """The model says 想了很久， and then 终于想好了。 when this is set."""
+    gate = asyncio.Event()
+    ending = (chunk("终于想好了。"), chunk(finish="stop"), DONE)
+    model.script(stream(chunk("想了很久，"), gate, *ending))
+    return gate
 
 
 @pytest.fixture

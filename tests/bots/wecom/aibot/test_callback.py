@@ -83,14 +83,15 @@ async def test_questions_asked_meanwhile_are_answered_together(
 
 
 async def test_a_stream_that_comes_to_its_six_minutes_ends_and_the_answer_follows(
-    open_bots, wecom, bot, model, thinking
+    open_bots, wecom, bot, thinking, gate
 ):
-    model.script(says("想了很久，", "终于想好了。", delay=0.6))
     async with open_bots(bot, **thinking) as house:
         exchange = bot.asks("lihua", "洗衣机怎么用")
         await wecom.wait_for(lambda: exchange.snapshots)
         await aged(house, 331)
-        await wecom.wait_for(lambda: exchange.over and exchange.later, 10)
+        await wecom.wait_for(lambda: exchange.over)
+        gate.set()
+        await wecom.wait_for(lambda: exchange.later)
         await nothing_left(house)
     assert exchange.text == "想了很久，\n\n内容还在生成，完整回答稍后发给您。"
     assert exchange.finished
@@ -100,14 +101,15 @@ async def test_a_stream_that_comes_to_its_six_minutes_ends_and_the_answer_follow
 
 
 async def test_a_post_whose_answer_was_lost_is_not_made_twice(
-    open_bots, wecom, bot, model, thinking
+    open_bots, wecom, bot, thinking, gate
 ):
     wecom.fail("aibot/response", "lost")
-    model.script(says("想了很久，", "终于想好了。", delay=0.6))
     async with open_bots(bot, **thinking) as house:
         exchange = bot.asks("lihua", "洗衣机怎么用")
         await wecom.wait_for(lambda: exchange.snapshots)
         await aged(house, 331)
+        await wecom.wait_for(lambda: exchange.over)
+        gate.set()
         await wecom.wait_for(lambda: len(wecom.called("aibot/response")) > 1, 10)
         await nothing_left(house)
     assert len(exchange.later) == 1

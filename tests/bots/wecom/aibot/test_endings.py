@@ -46,6 +46,12 @@ class Work:
         assert lease is not None
         self.delivery = LeaseDelivery(self.inbox, lease, self._rest)
 
+    async def bring(self) -> None:
+        """Let WeCom have seen the end of the stream."""
+        shown = await self.streams.read(WHERE, "s1")
+        assert shown is not None
+        await self.streams.bring(WHERE, "s1", shown)
+
     async def see_off(self) -> None:
         await self.ending.see_off(Turn((self.message,)), "s1", self.delivery)
 
@@ -70,7 +76,7 @@ def later(exchange):
 async def test_what_wecom_asked_for_is_not_posted(work, wecom, bot: AiBot):
     exchange = bot.asks("lihua", "问")
     await work.begin("答", url=exchange.payload["response_url"])
-    await work.streams.bring(WHERE, "s1")
+    await work.bring()
     await work.see_off()
     assert later(exchange) == []
 
@@ -90,7 +96,7 @@ async def test_what_wecom_does_not_ask_for_is_posted_once(work, wecom, bot: AiBo
 async def test_what_is_too_long_for_a_stream_is_posted(work, wecom, bot: AiBot):
     exchange = bot.asks("lihua", "问")
     await work.begin("第一部分", "第二部分", url=exchange.payload["response_url"])
-    await work.streams.bring(WHERE, "s1")
+    await work.bring()
     await work.see_off()
     assert later(exchange) == ["第二部分"]
 

@@ -33,6 +33,13 @@ async def aged(house, seconds):
             await house.store.hset(key, "asked", repr(time.time() - seconds))
 
 
+async def nothing_owed(house):
+    """Wait until every answer was sent."""
+    async with asyncio.timeout(5):
+        while [key async for key in house.store.scan_iter("*:owed")]:
+            await asyncio.sleep(0.02)
+
+
 async def test_a_question_is_answered_in_its_stream(house, wecom, socket_bot):
     exchange = socket_bot.asks("lihua", "怎么退货？")
     await wecom.wait_for(lambda: exchange.over)
@@ -74,6 +81,26 @@ async def test_a_callback_brought_twice_is_answered_once(house, wecom, socket_bo
     assert house.metrics.answered.labels("wecom-aibot", "answered", "faq")._value.get() == 1
 
 
+async def test_a_question_brought_again_meanwhile_is_answered_once(
+    open_bots, wecom, socket_bot, model, thinking
+):
+    model.script(says("想了", "很久。", delay=0.8))
+    async with open_bots(socket_bot, **thinking) as house:
+        await connected(wecom, socket_bot)
+        exchange = socket_bot.asks("lihua", "洗衣机怎么用")
+        await wecom.wait_for(lambda: exchange.snapshots)
+        await socket_bot.socket.bring_again(exchange)
+        await wecom.wait_for(lambda: exchange.finished, 10)
+        await nothing_left(house)
+        await nothing_owed(house)
+    ends = [
+        f for f in socket_bot.socket.frames if f.get("body", {}).get("stream", {}).get("finish")
+    ]
+    assert len(ends) == 1
+    assert socket_bot.socket.pushed == []
+    assert len(model.bodies) == 1
+
+
 async def test_many_people_at_once_are_each_answered(house, wecom, socket_bot):
     exchanges = [socket_bot.asks(f"user{number}", "怎么退货？") for number in range(100)]
     await wecom.wait_for(lambda: all(exchange.over for exchange in exchanges), 10)
@@ -81,15 +108,16 @@ async def test_many_people_at_once_are_each_answered(house, wecom, socket_bot):
 
 
 async def test_a_stream_that_is_over_is_followed_by_a_message(
-    open_bots, wecom, socket_bot, model, thinking
+    open_bots, wecom, socket_bot, thinking, gate
 ):
-    model.script(says("想了很久，", "终于想好了。", delay=0.8))
     async with open_bots(socket_bot, **thinking) as house:
         await connected(wecom, socket_bot)
         exchange = socket_bot.asks("lihua", "洗衣机怎么用", "wr1")
         await wecom.wait_for(lambda: exchange.snapshots)
         await aged(house, 331)
-        await wecom.wait_for(lambda: socket_bot.socket.pushed, 10)
+        await wecom.wait_for(lambda: exchange.over)
+        gate.set()
+        await wecom.wait_for(lambda: socket_bot.socket.pushed)
     assert exchange.text == "想了很久，\n\n内容还在生成，完整回答稍后发给您。"
     (pushed,) = socket_bot.socket.pushed
     assert pushed["chatid"] == "wr1"
@@ -97,15 +125,15 @@ async def test_a_stream_that_is_over_is_followed_by_a_message(
 
 
 async def test_a_stream_that_wecom_has_ended_is_followed_by_a_message(
-    open_bots, wecom, socket_bot, model, thinking
+    open_bots, wecom, socket_bot, thinking, gate
 ):
-    model.script(says("想了很久，", "终于想好了。", delay=0.8))
     async with open_bots(socket_bot, **thinking):
         await connected(wecom, socket_bot)
         exchange = socket_bot.asks("lihua", "洗衣机怎么用")
         await wecom.wait_for(lambda: exchange.snapshots)
         wecom.clock.pass_time(361)
-        await wecom.wait_for(lambda: socket_bot.socket.pushed, 10)
+        gate.set()
+        await wecom.wait_for(lambda: socket_bot.socket.pushed)
     assert socket_bot.socket.pushed[0]["markdown"] == {"content": "想了很久，终于想好了。"}
 
 
@@ -118,17 +146,17 @@ async def test_a_push_that_was_turned_away_is_made_again(house, wecom, socket_bo
 
 
 async def test_a_connection_that_breaks_is_opened_again_and_owed_answers_follow(
-    open_bots, wecom, socket_bot, model, thinking
+    open_bots, wecom, socket_bot, model, thinking, gate
 ):
-    model.script(says("想了", "很久。", delay=1.0))
     async with open_bots(socket_bot, **thinking):
         await connected(wecom, socket_bot)
         exchange = socket_bot.asks("lihua", "洗衣机怎么用")
-        await model.until(lambda: len(model.bodies) == 1)
+        await wecom.wait_for(lambda: exchange.snapshots)
         socket_bot.socket.cut()
         await connected(wecom, socket_bot, 3)
-        await wecom.wait_for(lambda: exchange.over, 10)
-    assert exchange.text == "想了很久。"
+        gate.set()
+        await wecom.wait_for(lambda: exchange.over)
+    assert exchange.text == "想了很久，终于想好了。"
     assert len(model.bodies) == 1
 
 
@@ -206,7 +234,7 @@ async def test_a_wrong_secret_stops_the_start_with_one_line(open_bots, written, 
 async def test_what_is_said_while_redis_is_away_is_answered_with_a_word(
     house, wecom, socket_bot, monkeypatch
 ):
-    monkeypatch.setattr("bots.wecom.aibot.holder.ACCEPT_SECONDS", 0.1)
+    monkeypatch.setattr("bots.wecom.aibot.session.ACCEPT_SECONDS", 0.1)
     await house.store.config_set("maxmemory", 1)
     try:
         exchange = socket_bot.asks("lihua", "怎么退货？")
