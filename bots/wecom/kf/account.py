@@ -128,5 +128,5 @@ async def open_kf(  # noqa: PLR0913 - an account meets all the parts of the hous
             metrics=metrics,
         )
         puller = Puller(api, store, Bells(store, corp), intake, settings.kf_accounts)
-        channel = KfChannel(settings, api, desk, sessions, records)
+        channel = KfChannel(settings, api, desk, sessions, records, personas)
         yield KfAccount(settings, api, channel, puller, callback)

@@ -23,6 +23,7 @@ from core.enclosures import Enclosures
 from core.errors import PlatformAwayError, UndeliverableError
 from core.feedback import ticket
 from core.language import detect_language
+from core.personas import Personas
 from core.replies import Origin, Outcome, Reply, ReplyEvent
 from core.tasks import beside, honour_cancellation
 from core.turn import Turn
@@ -45,12 +46,14 @@ class KfChannel:
         desk: Desk,
         sessions: Sessions,
         records: Records,
+        personas: Personas,
     ) -> None:
         self._settings = settings
         self._api = api
         self._desk = desk
         self._sessions = sessions
         self._records = records
+        self._personas = personas
 
     async def enclosures(self, turn: Turn) -> Enclosures:
         """Text files that came along."""
@@ -69,9 +72,10 @@ class KfChannel:
             async with speaking:  # not in the middle of a call: nobody would count it
                 waiting.cancel()
         await outbox.own()
-        await self._send(turn, reply, outbox, delivery)
-        if reply.outcome is Outcome.HANDED_OVER and self._settings.kf_hand_over:
-            await self._hand_over(customer, delivery)
+        count = await self._send(turn, reply, outbox, delivery)
+        is_wanted = reply.outcome is Outcome.HANDED_OVER and self._settings.kf_hand_over
+        if is_wanted and not await self._hand_over(customer, delivery):
+            await self._regret(customer, reply, outbox, delivery, count)
 
     async def _wait(self, turn: Turn, outbox: Outbox, speaking: asyncio.Lock) -> None:
         """While the answer is thought of: make the customer ours, and ask for patience once."""
@@ -87,8 +91,8 @@ class KfChannel:
             words = say(THINKING, detect_language(turn.text, ("zh", "en"), None))
             await outbox.think(content.text(words))
 
-    async def _send(self, turn: Turn, reply: Reply, outbox: Outbox, delivery: Delivery) -> None:
-        """Everything that has not left yet, as far as WeCom lets us."""
+    async def _send(self, turn: Turn, reply: Reply, outbox: Outbox, delivery: Delivery) -> int:
+        """Everything that has not left yet, as far as WeCom lets us; how many parts there are."""
         record = outbox.record
         if record.written_at and record.written_at + ANSWER_SECONDS < time.time():
             raise UndeliverableError("the customer wrote more than 48 hours ago")
@@ -98,6 +102,7 @@ class KfChannel:
             is_last = number == len(texts) - 1
             thumbs = self._thumbs(turn, reply, texts[number]) if is_last else None
             await outbox.send(number, thumbs or content.text(texts[number]))
+        return len(texts)
 
     def _thumbs(self, turn: Turn, reply: Reply, words: str) -> content.Content | None:
         is_answer = reply.outcome is Outcome.ANSWERED and reply.origin is not Origin.FIXED
@@ -107,17 +112,25 @@ class KfChannel:
         tickets = (ticket(key, digest, up=True), ticket(key, digest, up=False))
         return content.asking(words, reply.language, tickets)
 
-    async def _hand_over(self, customer: Customer, delivery: Delivery) -> None:
-        """Give the customer to a servicer, if one receives; what was said stays true if not."""
+    async def _hand_over(self, customer: Customer, delivery: Delivery) -> bool:
+        """Give the customer to a servicer; False if none receives, or it cannot be done now."""
         try:
             move = await insist(
                 lambda: self._sessions.hand_over(customer), delivery.pause, HAND_OVER_SECONDS
             )
         except (ApiError, PlatformAwayError) as error:
             log.warning("not handed over", channel=CHANNEL, error=type(error).__name__)
-            return
-        if move is None:
-            log.info("nobody receives customers", channel=CHANNEL)
+            return False
+        return move is not None
+
+    async def _regret(
+        self, customer: Customer, reply: Reply, outbox: Outbox, delivery: Delivery, count: int
+    ) -> None:
+        """Say that nobody is there, where something else was said."""
+        persona = self._personas.route(customer.address).persona
+        words = persona.sentence("off_hours", reply.language)
+        if delivery.sent == count and words != reply.text:
+            await outbox.send(count, content.text(words))
 
 
 async def _show_nothing(_: str) -> float:

@@ -30,7 +30,7 @@ def text(words: str) -> Content:
 
 def welcome(persona: Persona) -> Content:
     """The first words, with the persona's example questions to press."""
-    language = _language(persona)
+    language = language_of(persona)
     head = fitting(persona.greeting(language), HEAD_BYTES)
     questions = persona.suggestions(language)
     if not questions:
@@ -68,6 +68,12 @@ def msgid_of(conversation: str, name: str) -> str:
     return f"xq{digest.hexdigest()}"
 
 
+def language_of(persona: Persona) -> str:
+    """The language for somebody who has said nothing yet."""
+    policy = persona.card.language
+    return policy.fallback if policy.reply == "customer" else policy.reply
+
+
 def _menu(head: str, clicks: Sequence[tuple[str, str]], tail: str = "") -> Content:
     entries = [
         {"type": "click", "click": {"id": name, "content": fitting(words, CLICK_BYTES)}}
@@ -77,9 +83,3 @@ def _menu(head: str, clicks: Sequence[tuple[str, str]], tail: str = "") -> Conte
     if tail:
         menu["tail_content"] = tail
     return {"msgtype": "msgmenu", "msgmenu": menu}
-
-
-def _language(persona: Persona) -> str:
-    """The language for somebody who has said nothing yet."""
-    policy = persona.card.language
-    return policy.fallback if policy.reply == "customer" else policy.reply

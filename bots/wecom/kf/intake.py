@@ -37,6 +37,7 @@ from core.inbox import Inbox, Receipt
 from core.messages import Message
 from core.metrics import Metrics
 from core.personas import Personas
+from core.redis import Effect
 
 log = structlog.get_logger()
 
@@ -103,13 +104,13 @@ class Intake:
     async def _follow(self, customer: Customer, items: Sequence[Item]) -> None:
         for item in items:
             event = understand(item, customer, time.time())
-            if event:
+            if isinstance(event, Asked):
+                await self._hear(customer, event)
+            elif event and await self._records.is_new(customer, item.msgid):
                 await self._act(customer, event, item.msgid)
 
     async def _act(self, customer: Customer, event: Event, msgid: str) -> None:
         match event:
-            case Asked():
-                await self._hear(customer, event)
             case Entered():
                 await self._welcome(customer, event, msgid)
             case Served(words):
@@ -129,10 +130,9 @@ class Intake:
         wrote = self._records.wrote(customer, asked.written_at)
         if asked.vote and await self._feedback.take(asked.vote, customer.user, CHANNEL):
             await self._records.write(wrote)
-            await self._say(customer, say(THANKS, "zh"), asked.message.id)
+            await self._say(customer, say(THANKS, self._language(customer)), asked.message.id)
         elif await self._is_held(customer, record):
-            words = asked.message.text or f"[{asked.message.attachments[0].kind}]"
-            await self._records.write([*wrote, *self._transcript.add(customer, CUSTOMER, words)])
+            await self._put_aside(customer, asked.message, wrote)
         else:
             await self._accept(customer, asked.message, record, wrote)
 
@@ -146,8 +146,16 @@ class Intake:
         except (ApiError, TimeoutError):
             return True
 
+    async def _put_aside(
+        self, customer: Customer, message: Message, wrote: Sequence[Effect]
+    ) -> None:
+        """Keep what was said to a person."""
+        if await self._records.is_new(customer, message.id):
+            words = message.text or f"[{message.attachments[0].kind}]"
+            await self._records.write([*wrote, *self._transcript.add(customer, CUSTOMER, words)])
+
     async def _accept(
-        self, customer: Customer, message: Message, record: Record, wrote: list[Any]
+        self, customer: Customer, message: Message, record: Record, wrote: Sequence[Effect]
     ) -> None:
         was_held = record.state not in (None, State.ASSISTANT)
         said = await self._transcript.close(customer) if was_held else []
@@ -162,7 +170,7 @@ class Intake:
                 # To wait for it would keep the account's other customers waiting.
                 log.warning("message turned away", message=message.digest, receipt=receipt.value)
                 await self._records.write(wrote)
-                await self._say(customer, say(TOO_FAST, message.language), "too fast")
+                await self._say(customer, say(TOO_FAST, self._language(customer)), "too fast")
 
     async def _welcome(self, customer: Customer, entered: Entered, msgid: str) -> None:
         await self._records.write(self._records.came_from(customer, entered.source))
@@ -171,12 +179,15 @@ class Intake:
         persona = self._personas.route(customer.address).persona
         await self._answer_event(customer, entered.code, msgid, content.welcome(persona))
 
+    def _language(self, customer: Customer) -> str:
+        return content.language_of(self._personas.route(customer.address).persona)
+
     async def _follow_move(self, customer: Customer, moved: Moved, msgid: str) -> None:
         """A servicer did something in the WeCom client."""
         state = State.ENDED if moved.change == ENDED else State.SERVICER
         await self._records.write(self._records.moved(customer, state))
         if state is State.ENDED and moved.code:
-            words = content.text(say(BACK, "zh"))
+            words = content.text(say(BACK, self._language(customer)))
             await self._answer_event(customer, moved.code, msgid, words)
 
     async def _note_failure(self, customer: Customer, failed: Failed) -> None:

@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 LOCK_SECONDS = 10.0
 """A process that dies while it pulls is relieved after this."""
-LOOK_SECONDS = 120.0
+LOOK_SECONDS = 300.0
 """An account is looked at so often without a bell, which WeCom rings three times at most."""
 BUSY_SECONDS = 3.0
 """Where another process pulls; it answers our bell, or dies."""

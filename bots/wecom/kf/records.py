@@ -90,6 +90,15 @@ class Records:
             str(source or ""),
         )
 
+    async def is_new(self, customer: Customer, msgid: str) -> bool:
+        """Whether an item is read for the first time; what the inbox takes it knows by itself."""
+        partition = self._inbox.partition(customer.address.key)
+        key = partition.key("kf-item", f"{customer.open_kfid}/{msgid}")
+        try:
+            return bool(await self._store.set(key, "", nx=True, ex=KEPT_SECONDS))
+        except UNAVAILABLE as error:
+            raise StoreUnavailableError from error
+
     async def write(self, effects: Sequence[Effect]) -> None:
         """Carry effects out by themselves."""
         await run_effects(self._store, effects)

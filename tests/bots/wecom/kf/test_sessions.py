@@ -51,10 +51,10 @@ async def test_who_asks_for_a_person_gets_one(kf_house, wecom, desk):
 async def test_where_nobody_receives_the_customer_stays_ours(kf_house, wecom, desk):
     desk.receives("zhangwei", now=False)
     desk.says("wmA", "转人工")
-    await wecom.wait_for(lambda: desk.texts("wmA"))
-    desk.says("wmA", "怎么退货？")
     await wecom.wait_for(lambda: len(desk.texts("wmA")) > 1)
-    assert desk.texts("wmA") == [HANDOFF, RETURNS]
+    desk.says("wmA", "怎么退货？")
+    await wecom.wait_for(lambda: len(desk.texts("wmA")) > 2)
+    assert desk.texts("wmA") == [HANDOFF, "已经下班", RETURNS]
     assert desk.sessions["wmA"].state == ASSISTANT
 
 
