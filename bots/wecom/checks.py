@@ -85,15 +85,15 @@ def _visibility(part: str, agent: Mapping[str, Any]) -> Finding:
         advice = f"switch it on: {where} > 启用"
         return Finding(Mark.BAD, part, "the app is switched off", advice)
     counts = {
-        "members": _count(agent, "allow_userinfos", "user"),
-        "departments": _count(agent, "allow_partys", "partyid"),
-        "tags": _count(agent, "allow_tags", "tagid"),
+        "member": _count(agent, "allow_userinfos", "user"),
+        "department": _count(agent, "allow_partys", "partyid"),
+        "tag": _count(agent, "allow_tags", "tagid"),
     }
-    named = [f"{count} {what}" for what, count in counts.items() if count]
+    named = [f"{n} {what}{'' if n == 1 else 's'}" for what, n in counts.items() if n]
     if not named:
         advice = f"name departments or members: {where} > 可见范围 > 编辑"
         return Finding(Mark.BAD, part, "nobody sees the app", advice)
-    return Finding(Mark.GOOD, part, f"{', '.join(named)} see the app")
+    return Finding(Mark.GOOD, part, f"the app is seen by {', '.join(named)}")
 
 
 def _count(agent: Mapping[str, Any], group: str, kind: str) -> int:
@@ -155,7 +155,7 @@ async def _examine_account(part: str, api: WeComApi, account: Mapping[str, Any])
             f"{KF_PAGE} > the account > 接待人员"
         )
         return Finding(Mark.OFF, part, f"{called} is answered, and has no servicer", advice)
-    seen = f"{called} is answered; of {len(people)} servicers {there} receive now"
+    seen = f"{called} is answered; servicers who receive now: {there} of {len(people)}"
     return Finding(Mark.GOOD, part, seen)
 
 

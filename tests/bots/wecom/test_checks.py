@@ -51,7 +51,7 @@ async def test_a_good_app_has_nothing_to_do(house):
     assert {finding.mark for finding in findings} == {Mark.GOOD}
     said = " ".join(finding.seen for finding in findings)
     assert 'corp id, secret and agent id are those of "客服助手"' in said
-    assert "2 members see the app" in said
+    assert "the app is seen by 2 members" in said
     assert "s off WeCom's" in said
     assert "/wecom/callback answers as WeCom wants it" in said
 
@@ -60,7 +60,7 @@ async def test_a_good_kf_has_nothing_to_do_and_asks_the_shared_callback_no_secon
     findings = await look(house, "wecom-kf")
     assert {finding.mark for finding in findings} == {Mark.GOOD}
     said = " ".join(finding.seen for finding in findings)
-    assert "(wkAAA) is answered; of 1 servicers 1 receive now" in said
+    assert "(wkAAA) is answered; servicers who receive now: 1 of 1" in said
     assert "/wecom/callback" not in said
 
 
