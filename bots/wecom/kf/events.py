@@ -83,6 +83,7 @@ class Moved:
 
     change: int
     code: str
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ def _event(item: Item, customer: Customer, now: float) -> Event | None:
             source = ":".join(filter(None, [event.scene, unquote(event.scene_param)]))
             return Entered(event.welcome_code, source, item.send_time)
         case "session_status_change":
-            return Moved(event.change_type, event.msg_code)
+            return Moved(event.change_type, event.msg_code, item.send_time)
         case "msg_send_fail":
             return Failed(event.fail_msgid, FAILURES.get(event.fail_type, str(event.fail_type)))
         case "user_recall_msg":

@@ -42,7 +42,7 @@ from core.redis import Effect
 log = structlog.get_logger()
 
 CODE_SECONDS = 20.0
-"""A welcome's code is good for so long (…/document/path/95122)."""
+"""The codes of a welcome and of an end are good for so long (…/document/path/95122)."""
 SIGN_SECONDS = 5.0
 
 
@@ -174,7 +174,7 @@ class Intake:
 
     async def _welcome(self, customer: Customer, entered: Entered, msgid: str) -> None:
         await self._records.write(self._records.came_from(customer, entered.source))
-        if not entered.code or time.time() - entered.at > CODE_SECONDS:
+        if not _is_good(entered.code, entered.at):
             return
         persona = self._personas.route(customer.address).persona
         await self._answer_event(customer, entered.code, msgid, content.welcome(persona))
@@ -186,7 +186,7 @@ class Intake:
         """A servicer did something in the WeCom client."""
         state = State.ENDED if moved.change == ENDED else State.SERVICER
         await self._records.write(self._records.moved(customer, state))
-        if state is State.ENDED and moved.code:
+        if state is State.ENDED and _is_good(moved.code, moved.at):
             words = content.text(say(BACK, self._language(customer)))
             await self._answer_event(customer, moved.code, msgid, words)
 
@@ -235,3 +235,8 @@ class Intake:
             log.info("sign not shown", channel=CHANNEL, error=type(error).__name__)
             return
         await self._records.write(self._records.counted(customer))
+
+
+def _is_good(code: str, given_at: float) -> bool:
+    """Whether something can still be said with a code."""
+    return bool(code) and time.time() - given_at <= CODE_SECONDS
