@@ -1,8 +1,8 @@
 """The AI bot as an account of XiaoQ, in either mode."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 import aiohttp
 from aiohttp import web
@@ -10,10 +10,10 @@ from aiohttp import web
 from bots.adapter import Finding
 from bots.proxies import proxy_for
 from bots.wecom.aibot.book import Book
-from bots.wecom.aibot.callback import AibotCallback, aibot_path, aibot_seal
+from bots.wecom.aibot.callback import AibotCallback
 from bots.wecom.aibot.channel import AibotChannel
 from bots.wecom.aibot.connection import Login
-from bots.wecom.aibot.ear import Ear, bot_name
+from bots.wecom.aibot.ear import SocketEar, bot_name
 from bots.wecom.aibot.endings import WhenAsked, WhenHeld
 from bots.wecom.aibot.events import CHANNEL
 from bots.wecom.aibot.files import Files
@@ -23,8 +23,6 @@ from bots.wecom.aibot.intake import Intake
 from bots.wecom.aibot.response_url import ResponseUrls
 from bots.wecom.aibot.session import Desk
 from bots.wecom.aibot.streams import Streams
-from bots.wecom.checks import part_of
-from bots.wecom.reach import reach
 from config.settings import WeComSettings
 from core.feedback import Feedback
 from core.inbox import Inbox
@@ -33,40 +31,51 @@ from core.personas import Personas
 from core.redis import Store
 
 
+class Ear(Protocol):
+    """How the bot hears, in one of the two modes; see `bots.adapter.Adapter`."""
+
+    def routes(self) -> Sequence[web.AbstractRouteDef]:
+        """What WeCom calls."""
+        ...
+
+    async def start(self) -> None:
+        """Have the settings proved. Raises ConfigError or ChannelDownError."""
+        ...
+
+    async def listen(self) -> None:
+        """Hear until cancelled. Raises ChannelDownError."""
+        ...
+
+    async def examine(self) -> Finding:
+        """What `xiaoq doctor` should know."""
+        ...
+
+
 class AibotAccount:
     """One AI bot: an `Adapter`."""
 
     platform = CHANNEL
 
-    def __init__(
-        self, settings: WeComSettings, channel: AibotChannel, ear: AibotCallback | Ear
-    ) -> None:
-        self.account = settings.name
+    def __init__(self, account: str, channel: AibotChannel, ear: Ear) -> None:
+        self.account = account
         self.channel = channel
-        self._settings = settings
         self._ear = ear
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """The callback, in callback mode."""
-        return self._ear.routes() if isinstance(self._ear, AibotCallback) else []
+        return self._ear.routes()
 
     async def start(self) -> None:
-        """In socket mode log in once, unless a replica is logged in; else nothing can be asked."""
-        if isinstance(self._ear, Ear):
-            await self._ear.prove()
+        """Prove the login, in socket mode; in callback mode WeCom cannot be asked."""
+        await self._ear.start()
 
     async def listen(self) -> None:
-        """Hold the connection until cancelled; callbacks come by themselves."""
-        if isinstance(self._ear, Ear):
-            await self._ear.listen()
-        await asyncio.Event().wait()
+        """Hear until cancelled."""
+        await self._ear.listen()
 
     async def examine(self) -> Sequence[Finding]:
-        """See `bots.adapter.Adapter`; a connection that a running XiaoQ holds is left alone."""
-        settings, part = self._settings, part_of(self._settings, CHANNEL)
-        if isinstance(self._ear, AibotCallback):
-            return [await reach(part, settings, aibot_path(settings.name), aibot_seal(settings))]
-        return [await self._ear.examine(part)]
+        """See `bots.adapter.Adapter`."""
+        return [await self._ear.examine()]
 
 
 @asynccontextmanager
@@ -89,12 +98,12 @@ async def open_aibot(
         if settings.aibot_mode == "callback":
             channel = AibotChannel(streams, files, WhenAsked(streams, ResponseUrls(session, hosts)))
             callback = AibotCallback(settings, store, intake, streams, personas)
-            yield AibotAccount(settings, channel, callback)
+            yield AibotAccount(settings.name, channel, callback)
             return
         desk = Desk(streams, Book(store, bot_name(settings)), intake, personas)
         holder = Holder(_login(settings), session, desk)
         channel = AibotChannel(streams, files, WhenHeld())
-        yield AibotAccount(settings, channel, Ear(settings, store, holder))
+        yield AibotAccount(settings.name, channel, SocketEar(settings, store, holder))
 
 
 def _login(settings: WeComSettings) -> Login:

@@ -1,5 +1,6 @@
 """The AI bot's callback: sealed JSON in, sealed JSON out, and WeCom asks again until the end."""
 
+import asyncio
 import json
 import secrets
 import time
@@ -8,8 +9,10 @@ from collections.abc import Sequence
 from aiohttp import web
 from pydantic_core import to_json
 
+from bots.adapter import Finding
 from bots.wecom.aibot import replies
 from bots.wecom.aibot.events import (
+    CHANNEL,
     STREAM,
     Asked,
     Chosen,
@@ -25,8 +28,10 @@ from bots.wecom.aibot.payload import BadPayloadError, parse_payload
 from bots.wecom.aibot.replies import Body
 from bots.wecom.aibot.streams import Streams
 from bots.wecom.aibot.words import BUSY, LOST, language_of
+from bots.wecom.checks import part_of
 from bots.wecom.crypto import Seal, SealError
 from bots.wecom.door import Door
+from bots.wecom.reach import reach
 from bots.wecom.words import say
 from config.settings import WeComSettings
 from core.personas import Personas
@@ -51,8 +56,8 @@ class AibotCallback:
         streams: Streams,
         personas: Personas,
     ) -> None:
-        self._account = settings.name
-        self._seal = aibot_seal(settings)
+        self._settings = settings
+        self._seal = _seal(settings)
         self._door = Door(store, self._seal)
         self._intake = intake
         self._streams = streams
@@ -60,8 +65,21 @@ class AibotCallback:
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """Question and callbacks at one path."""
-        path = aibot_path(self._account)
+        path = aibot_path(self._settings.name)
         return [web.get(path, self._door.verify), web.post(path, self._receive)]
+
+    async def start(self) -> None:
+        """WeCom gives nothing to ask: it asks us when the address is saved."""
+
+    async def listen(self) -> None:
+        """Until cancelled; callbacks come by themselves."""
+        await asyncio.Event().wait()
+
+    async def examine(self) -> Finding:
+        """Whether the callback can be reached."""
+        settings = self._settings
+        part = part_of(settings, CHANNEL)
+        return await reach(part, settings, aibot_path(settings.name), self._seal)
 
     async def _receive(self, request: web.Request) -> web.Response:
         return await self._door.receive(request, _sealed_in, self._take, "application/json")
@@ -72,7 +90,7 @@ class AibotCallback:
         except BadPayloadError:
             raise SealError from None
         now = time.time()
-        match understand(payload, self._account, now):
+        match understand(payload, self._settings.name, now):
             case Asked() as asked:
                 return self._sealed(await self._open(asked))
             case Looked() as looked:
@@ -118,7 +136,7 @@ class AibotCallback:
         return json.dumps(answer | {"timestamp": timestamp, "nonce": nonce})
 
 
-def aibot_seal(settings: WeComSettings) -> Seal:
+def _seal(settings: WeComSettings) -> Seal:
     """Token and key of an account's AI bot; the receiver of its callbacks is nobody."""
     token, key = settings.aibot_token, settings.aibot_aes_key
     if token is None or key is None:

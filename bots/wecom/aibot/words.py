@@ -3,6 +3,7 @@
 import re
 
 _CHINESE = re.compile(r"[㐀-鿿]")
+_COMMAND = re.compile(r"^/\w+")
 _LATIN = re.compile(r"[A-Za-z]")
 
 TOGETHER = {
@@ -25,4 +26,5 @@ BUSY = {
 
 def language_of(text: str) -> str:
     """The language to speak of our own to somebody who wrote this; Chinese if it does not show."""
-    return "en" if _LATIN.search(text) and not _CHINESE.search(text) else "zh"
+    said = _COMMAND.sub("", text)
+    return "en" if _LATIN.search(said) and not _CHINESE.search(said) else "zh"
