@@ -10,12 +10,15 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable
 
+import structlog
 from redis.asyncio.lock import Lock
 from redis.exceptions import LockError
 
-from bots.wecom.errors import AwayError, SecretError
+from bots.wecom.errors import AwayError, SecretError, TooManyError
 from core.errors import StoreUnavailableError
 from core.redis import UNAVAILABLE, Store
+
+log = structlog.get_logger()
 
 SPARE_SECONDS = 300
 """A token is renewed so long before its end."""
@@ -24,6 +27,9 @@ TRUST_SECONDS = 5.0
 """So long a process uses what it read without asking Redis again."""
 REST_SECONDS = 60.0
 """A refused secret is not tried again for so long, by any process."""
+
+AWAY_SECONDS = 1.0
+"""Where WeCom was away, those who wait for the same token do not ask one after the other."""
 
 Fetch = Callable[[], Awaitable[tuple[str, float]]]
 """Asks WeCom for a token and its seconds. Raises ApiError."""
@@ -40,6 +46,7 @@ class Tokens:
         self._refused_key = f"xq:wecom:{{{name}}}:refused"
         self._lock_key = f"xq:wecom:{{{name}}}:lock"
         self._renewing = asyncio.Lock()
+        self._away_until = 0.0
         self._known: tuple[str, float] | None = None
         """What was read last, and until when this process trusts it without asking Redis."""
 
@@ -59,16 +66,17 @@ class Tokens:
             sleep=0.05,
             thread_local=False,
         )
-        try:
-            async with self._renewing, lock:
-                cached = await self._cached()
-                if cached and cached != failed:
-                    return cached
-                return await self._ask()
-        except LockError:
-            raise AwayError("gettoken: took too long") from None
-        except UNAVAILABLE as error:
-            raise StoreUnavailableError from error
+        async with self._renewing:
+            if self._away_until > time.monotonic():
+                raise AwayError("gettoken: away a moment ago")
+            try:
+                async with lock:
+                    cached = await self._cached()
+                    return cached if cached and cached != failed else await self._ask()
+            except LockError:
+                raise AwayError("gettoken: took too long") from None
+            except UNAVAILABLE as error:
+                raise StoreUnavailableError from error
 
     async def _ask(self) -> str:
         """Fetch a token; the lock is held."""
@@ -77,7 +85,11 @@ class Tokens:
             raise SecretError("gettoken: refused a moment ago", int(refused))
         try:
             token, seconds = await self._fetch()
+        except (AwayError, TooManyError):
+            self._away_until = time.monotonic() + AWAY_SECONDS
+            raise
         except SecretError as error:
+            log.error("secret refused", code=error.code)  # noqa: TRY400
             await self._store.set(self._refused_key, str(error.code), px=int(REST_SECONDS * 1000))
             raise
         left = max(seconds - SPARE_SECONDS, seconds / 2)

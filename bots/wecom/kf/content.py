@@ -1,6 +1,6 @@
 """What messages to customers hold: texts, and menus whose presses come back as texts. Pure.
 
-Limits: …/document/path/94677, "发送菜单消息".
+Limits: developer.work.weixin.qq.com/document/path/94677, "发送菜单消息".
 """
 
 import hashlib

@@ -42,7 +42,8 @@ from core.redis import Effect
 log = structlog.get_logger()
 
 CODE_SECONDS = 20.0
-"""The codes of a welcome and of an end are good for so long (…/document/path/95122)."""
+"""The codes of a welcome and of an end are good for so long
+(developer.work.weixin.qq.com/document/path/95122)."""
 SIGN_SECONDS = 5.0
 
 

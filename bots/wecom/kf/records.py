@@ -17,7 +17,8 @@ KEPT_SECONDS = 3 * 86_400
 FRESH_SECONDS = 60.0
 """A state is asked of WeCom again after so long."""
 BUDGET = 5
-"""Messages to a customer for each one from the customer (…/document/path/94677)."""
+"""Messages to a customer for each one from the customer
+(developer.work.weixin.qq.com/document/path/94677)."""
 RESERVE = 1
 """Messages of them that are left for saying that a colleague takes over."""
 ANSWER_SECONDS = 48 * 3_600

@@ -1,7 +1,7 @@
 """Whose a customer is: ours, a servicer's, or nobody's; and how that is changed.
 
-…/document/path/94669. While a person has a customer nothing can be sent but what the code of that
-very move allows once.
+While a person has a customer nothing can be sent but what the code of that very move allows once
+(developer.work.weixin.qq.com/document/path/94669).
 """
 
 from collections.abc import Mapping

@@ -54,6 +54,15 @@ async def test_a_wrong_secret_is_tried_once(api, other_api, wecom):
     assert wecom.tokens.asked == 1
 
 
+async def test_while_wecom_is_away_those_who_wait_do_not_all_ask(api, wecom):
+    wecom.fail("gettoken", 502, times=20)
+    said = await asyncio.gather(
+        *(api.call("agent/get", params=AGENT) for _ in range(20)), return_exceptions=True
+    )
+    assert all(isinstance(error, AwayError) for error in said)
+    assert len(wecom.called("gettoken")) == 1
+
+
 async def test_two_apps_of_one_corp_have_tokens_of_their_own(api, wecom, corp, store):
     corp.app(1000003, "second-secret", {"lihua"})
     async with open_session(wecom.api_base) as session:
