@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -12,7 +13,7 @@ from bots.wecom.api import WeComApi, open_session
 from bots.wecom.callback import Callback
 from bots.wecom.channel import AppChannel
 from bots.wecom.checks import examine_app
-from bots.wecom.complaints import start_error
+from bots.wecom.complaints import only_secret_matters, start_error
 from bots.wecom.errors import ApiError
 from bots.wecom.events import CHANNEL, App
 from bots.wecom.intake import Intake
@@ -53,10 +54,12 @@ class AppAccount:
 
     async def start(self) -> None:
         """Have the secret and the agent id checked."""
+        agent: dict[str, Any] = {}
         try:
-            agent = await self._api.call(
-                "agent/get", params={"agentid": str(self._settings.agent_id)}
-            )
+            await self._api.token()
+            with only_secret_matters(self.account):
+                params = {"agentid": str(self._settings.agent_id)}
+                agent = await self._api.call("agent/get", params=params)
         except ApiError as error:
             raise start_error(self._settings, "app_secret", error) from None
         log.info("wecom app ready", account=self.account, app=agent.get("name", ""))

@@ -1,9 +1,16 @@
 """What an administrator is told when WeCom refuses an account."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import structlog
+
 from bots.adapter import ChannelDownError
 from bots.wecom.errors import ApiError, SecretError
 from config.errors import ConfigError
 from config.settings import WeComSettings
+
+log = structlog.get_logger()
 
 CONSOLE = "work.weixin.qq.com"
 ERRCODES = "developer.work.weixin.qq.com/document/path/90313"
@@ -39,6 +46,20 @@ def start_error(settings: WeComSettings, secret: str, error: ApiError) -> Except
         return ChannelDownError(f"wecom is away ({error})")
     line = complaint(settings, secret, error)
     return ChannelDownError(line) if error.code in IN_CONSOLE else ConfigError(line)
+
+
+@contextmanager
+def only_secret_matters(account: str) -> Generator[None, None, None]:
+    """Log what a look at the account ends in; SecretError goes on.
+
+    The access token has proved already that WeCom can be reached, and nothing depends on the look.
+    """
+    try:
+        yield
+    except SecretError:
+        raise
+    except ApiError as error:
+        log.warning("account not looked at", account=account, error=str(error))
 
 
 def complaint(settings: WeComSettings, secret: str, error: ApiError) -> str:

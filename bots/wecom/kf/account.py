@@ -11,7 +11,7 @@ from bots.adapter import ChannelDownError, Finding
 from bots.wecom.api import WeComApi, open_session
 from bots.wecom.callback import Callback
 from bots.wecom.checks import examine_kf
-from bots.wecom.complaints import start_error
+from bots.wecom.complaints import only_secret_matters, start_error
 from bots.wecom.errors import ApiError
 from bots.wecom.fields import Fields
 from bots.wecom.kf.bells import Bells
@@ -62,8 +62,11 @@ class KfAccount:
 
     async def start(self) -> None:
         """Have the secret checked, and see which kf accounts it may serve."""
+        accounts: list[str] = []
         try:
-            accounts = await self._puller.accounts()
+            await self._api.token()
+            with only_secret_matters(self.account):
+                accounts = await self._puller.accounts()
         except ApiError as error:
             raise start_error(self._settings, "kf_secret", error) from None
         if not accounts:

@@ -1,5 +1,6 @@
 """The bells of kf accounts that were not answered yet, and how far each account has been read."""
 
+import asyncio
 import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ class Bells:
     def __init__(self, store: Store, corp: str) -> None:
         self._store = store
         self._corp = corp
+        self._rung_key = f"xq:wecom:{{{corp}}}:rung"
         self._answer = Script(store, ANSWER)
 
     def name(self, open_kfid: str) -> str:
@@ -45,7 +47,15 @@ class Bells:
 
     async def ring(self, open_kfid: str, token: str) -> None:
         """Note a bell in the place of an earlier one."""
-        await _ask(self._store.hset(self._key(open_kfid), "bell", f"{time.time_ns()} {token}"))
+        bell = f"{time.time_ns()} {token}"
+        await asyncio.gather(
+            _ask(self._store.hset(self._key(open_kfid), "bell", bell)),
+            _ask(self._store.sadd(self._rung_key, open_kfid)),
+        )
+
+    async def known(self) -> set[str]:
+        """The accounts whose bell ever rang."""
+        return set(await _ask(self._store.smembers(self._rung_key)))
 
     async def look(self, open_kfid: str) -> Bell:
         """The bell that waits and the cursor."""

@@ -32,6 +32,8 @@ LOOK_SECONDS = 300.0
 BUSY_SECONDS = 3.0
 """Where another process pulls; it answers our bell, or dies."""
 RETRY_SECONDS = 2.0
+AWAY_SECONDS = 15.0
+"""After so long without a pull that succeeds the channel counts as fallen."""
 REFUSED_SECONDS = 60.0
 OLD_SECONDS = 300.0
 """What was said longer before the very first pull is not answered: it brings three days."""
@@ -60,6 +62,7 @@ class Puller:
         self._only = frozenset(only)
         self._rung: dict[str, asyncio.Event] = {}
         self._group: asyncio.TaskGroup | None = None
+        self._away_since = 0.0
 
     async def ring(self, open_kfid: str, token: str) -> None:
         """Write a bell down and wake who answers it; raises StoreUnavailableError."""
@@ -70,8 +73,8 @@ class Puller:
 
     async def run(self) -> None:
         """Catch up, then pull whenever a bell rings, until cancelled. Raises ChannelDownError."""
+        known = await self._known()
         try:
-            known = await self.accounts()
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 for open_kfid in known:
@@ -79,8 +82,6 @@ class Puller:
                 await asyncio.Event().wait()
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
-        except (AwayError, TooManyError) as error:
-            raise ChannelDownError(f"wecom is away ({error})") from None
         finally:
             self._group = None
             self._rung.clear()
@@ -90,9 +91,20 @@ class Puller:
         found: list[str] = []
         while True:
             page = (await self._listed(len(found))).get("account_list") or []
-            found += [str(account.get("open_kfid", "")) for account in page]
-            if len(page) < LISTED:
-                return [name for name in found if name and (name in self._only or not self._only)]
+            names = [str(account.get("open_kfid", "")) for account in page]
+            new = [name for name in names if name and name not in found]
+            found += new
+            if len(page) < LISTED or not new:
+                return [name for name in found if not self._only or name in self._only]
+
+    async def _known(self) -> set[str]:
+        """The accounts to catch up with; where they cannot be listed, those that were heard of."""
+        heard_of = {*self._only, *await self._bells.known()}
+        try:
+            return {*heard_of, *await self.accounts()}
+        except (AwayError, TooManyError, RefusedError) as error:
+            log.warning("kf accounts not listed", error=str(error))
+            return heard_of
 
     async def _listed(self, offset: int) -> dict[str, Any]:
         """A page of accounts; by POST as the vendor says now, or by GET as it said before."""
@@ -127,17 +139,31 @@ class Puller:
     async def _try(self, open_kfid: str) -> float:
         """Answer the account's bell; the seconds after which to look again."""
         try:
-            return await self._pull(open_kfid)
+            again = await self._pull(open_kfid)
         except TooManyError as error:
             return error.seconds
+        except AwayError as error:
+            return self._note_away(error)
         except (SecretError, RefusedError) as error:
             if isinstance(error, SecretError) and error.code not in ONE_KF_ACCOUNT:
                 raise ChannelDownError(str(error)) from None
             log.error("kf account cannot be pulled", account=open_kfid, code=error.code)  # noqa: TRY400
             return REFUSED_SECONDS
-        except (AwayError, FullError, LockError, StoreUnavailableError, *UNAVAILABLE) as error:
+        except (FullError, LockError, StoreUnavailableError, *UNAVAILABLE) as error:
             log.warning("pull interrupted", account=open_kfid, error=type(error).__name__)
             return RETRY_SECONDS
+        self._away_since = 0.0
+        return again
+
+    def _note_away(self, error: AwayError) -> float:
+        """The seconds after which to try again; ChannelDownError once it has been away for long."""
+        now = time.monotonic()
+        self._away_since = self._away_since or now
+        if now - self._away_since > AWAY_SECONDS:
+            self._away_since = 0.0
+            raise ChannelDownError(f"wecom is away ({error})") from None
+        log.warning("pull interrupted", error=str(error))
+        return RETRY_SECONDS
 
     async def _pull(self, open_kfid: str) -> float:
         lock = Lock(

@@ -67,6 +67,19 @@ async def test_app_and_kf_hear_through_one_callback(open_house, settings, wecom,
     assert (app.texts("lihua"), desk.texts("wmA")) == ([RETURNS], [RETURNS])
 
 
+async def test_what_cannot_be_looked_at_is_answered_all_the_same(
+    open_house, settings, wecom, app, desk
+):
+    wecom.fail("kf/account/list", 404, times=9)
+    wecom.fail("agent/get", 404, times=9)
+    async with open_house(settings) as house:
+        _, report = await house.health.report()
+        desk.says("wmA", "怎么退货？")
+        app.says("lihua", "怎么退货？")
+        await wecom.wait_for(lambda: app.texts("lihua") and desk.texts("wmA"))
+    assert report["parts"]["wecom-kf:main"]["state"] == "ok"
+
+
 async def test_a_wecom_that_is_away_at_the_start_is_waited_for(open_house, settings, wecom, desk):
     await wecom.down()
     async with open_house(settings) as house:
