@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
+from typing_extensions import override
+
 from config.settings import InboxSettings
 from core.inbox import Inbox, Receipt
 from core.messages import Message
@@ -36,6 +38,7 @@ class MortalInbox(Inbox):
         super().__init__(store, InboxSettings(), partitions)
         self._life = life
 
+    @override
     async def accept(self, message: Message, effects: Sequence[Effect] = ()) -> Receipt:
         """See `Inbox.accept`."""
         self._life.step()

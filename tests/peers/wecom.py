@@ -1,19 +1,33 @@
 """WeCom's servers on real aiohttp, for tests and benchmarks.
 
 They keep corps with apps, members, kf accounts and AI bots, check what WeCom checks, bring
-callbacks until they are taken or three tries failed, and fail when told to.
+callbacks until they are taken or three tries failed, and fail when told to. As a program it prints
+the settings of XiaoQ for it and the address of its `wecom_control` as one line of JSON and serves
+until it is stopped:
+
+    python tests/peers/wecom.py --port 0
 """
 
+import argparse
 import asyncio
 import base64
 import hashlib
+import json
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from aiohttp import ClientSession, TCPConnector, web
+
+if __name__ == "__main__":
+    # The folder of this file holds modules called like libraries; that of the package is meant.
+    sys.path[0] = str(Path(__file__).parents[1])
+
 from peers.wecom_aibot import AiBot
 from peers.wecom_aibot_socket import Socket, serve_socket
 from peers.wecom_callbacks import Courier, Endpoint
+from peers.wecom_control import Control
 from peers.wecom_corps import Corp
 from peers.wecom_door import Door
 from peers.wecom_faults import Fault, RateLimits, Trouble
@@ -135,7 +149,9 @@ def key_of(name: str) -> str:
 
 
 @asynccontextmanager
-async def wecom_peer(port: int = 0) -> AsyncIterator[WeComPeer]:
+async def wecom_peer(
+    port: int = 0, control: Callable[[WeComPeer], Control] | None = None
+) -> AsyncIterator[WeComPeer]:
     """Serve a peer; leaving the context stops it at once."""
     ready: asyncio.Future[asyncio.TaskGroup] = asyncio.get_running_loop().create_future()
 
@@ -151,6 +167,8 @@ async def wecom_peer(port: int = 0) -> AsyncIterator[WeComPeer]:
         app.router.add_get("/", peer.serve_socket)
         app.router.add_get("/aibot/media/{bot}/{name}", peer.serve_file)
         app.router.add_route("*", "/cgi-bin/{method:.+}", peer.serve)
+        if control is not None:
+            app.add_routes(control(peer).routes())
         runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0, access_log=None)
         await runner.setup()
         try:
@@ -158,3 +176,47 @@ async def wecom_peer(port: int = 0) -> AsyncIterator[WeComPeer]:
             yield peer
         finally:
             await runner.cleanup()
+
+
+def found(peer: WeComPeer) -> Control:
+    """Open a corp with everything for the program."""
+    corp, bot = peer.corp(), peer.aibot()
+    corp.app(1000002, "app-secret", {"lihua", "zhangwei"})
+    corp.kf_account("wkAAA", "zhangwei")
+    return Control(peer, corp, bot)
+
+
+async def run(port: int) -> None:
+    """Serve until cancelled."""
+    async with wecom_peer(port, found) as peer:
+        corp, bot = peer.corps["wwcorp1"], peer.bots["AIB"]
+        settings = {
+            "CORP_ID": corp.id,
+            "AGENT_ID": "1000002",
+            "APP_SECRET": "app-secret",
+            "KF_SECRET": "app-secret",
+            "CALLBACK_TOKEN": corp.endpoint.token,
+            "ENCODING_AES_KEY": corp.endpoint.aes_key,
+            "API_BASE": peer.api_base,
+            "AIBOT_TOKEN": bot.endpoint.token,
+            "AIBOT_AES_KEY": bot.endpoint.aes_key,
+        }
+        line = {"control": f"{peer.url}/control"}
+        line |= {f"XIAOQ_WECOM__{name}": value for name, value in settings.items()}
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()
+        await asyncio.Event().wait()
+
+
+def main() -> None:
+    """Run as a program."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--port", type=int, default=0, help="port; 0 takes a free one")
+    try:
+        asyncio.run(run(parser.parse_args().port))
+    except KeyboardInterrupt:
+        return
+
+
+if __name__ == "__main__":
+    main()
