@@ -2,13 +2,14 @@
 
 python benchmarks/platforms.py telegram one|many|kill
 python benchmarks/platforms.py slack one|many|kill
+python benchmarks/platforms.py wecom-kf|wecom-app one|many|kill
 
 one    accept to first text on the platform, one customer, and the model's own time as the floor
 many   customers write 3 messages each at a rate: acknowledgements, answers, CPU per message
 kill   kill -9 of XiaoQ and its Redis in the middle of traffic: lost, answered twice, out of order
 
 XiaoQ and its Redis have one core; the fake, the model and the customers have the other. Telegram
-calls the webhook, Slack posts events.
+calls the webhook, Slack posts events, WeCom rings for its kf and posts what members write.
 """
 
 import argparse
@@ -33,6 +34,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from peers.slack import SlackPeer, slack_peer
 from peers.telegram import TelegramPeer, telegram_peer
+from wecom_sides import app_side, kf_side
 
 TOKEN = "123456:benchmark"
 SECRET = "benchmark"
@@ -164,6 +166,8 @@ async def slack_side() -> AsyncGenerator[Side, None]:
 SIDES: dict[str, Callable[[], AbstractAsyncContextManager[Side]]] = {
     "telegram": telegram_side,
     "slack": slack_side,
+    "wecom-kf": kf_side,
+    "wecom-app": app_side,
 }
 
 

@@ -13,7 +13,7 @@ from bots.house import House
 
 
 def open_accounts(house: House) -> Iterator[AbstractAsyncContextManager[Adapter]]:
-    """Each account, to be opened by the composition root."""
+    """Each account, to be opened by the composition root; one of WeCom is up to three."""
     for telegram in house.settings.telegram:
         yield import_module("bots.telegram.account").open_telegram(
             telegram,
@@ -31,4 +31,14 @@ def open_accounts(house: House) -> Iterator[AbstractAsyncContextManager[Adapter]
             personas=house.personas,
             metrics=house.metrics,
             state=house.health.report,
+        )
+    for wecom in house.settings.wecom:
+        yield from import_module("bots.wecom.parts").open_wecom(
+            wecom,
+            store=house.store,
+            inbox=house.inbox,
+            feedback=house.feedback,
+            personas=house.personas,
+            memory=house.memory,
+            metrics=house.metrics,
         )

@@ -21,7 +21,7 @@ from bots.web.news import News
 from bots.web.routes import WebRoutes
 from bots.web.visitors import Visitors, load_secret
 from config.errors import ConfigError
-from config.settings import Settings
+from config.settings import AccountSettings, Settings
 from core.audit import Audit
 from core.channel import Channels
 from core.embedded_redis import open_embedded_redis
@@ -141,6 +141,7 @@ def build_house(settings: Settings, role: Role, store: Store, model: ModelClient
         personas=personas,
         knowledge=knowledge,
         limiter=limiter,
+        memory=memory,
         pipeline=pipeline,
         ledger=Ledger(personas, memory, Audit(partitions), model, metrics),
         news=News(store, inbox.partitions),
@@ -153,7 +154,12 @@ def build_house(settings: Settings, role: Role, store: Store, model: ModelClient
 
 def _assigned(settings: Settings) -> dict[tuple[str, str], str]:
     """The personas that accounts name in their settings."""
-    accounts = {"telegram": settings.telegram, "slack": settings.slack}
+    wecom = settings.wecom
+    accounts: dict[str, Sequence[AccountSettings]] = {
+        "telegram": settings.telegram,
+        "slack": settings.slack,
+        **dict.fromkeys(("wecom", "wecom-kf", "wecom-aibot"), wecom),
+    }
     return {
         (platform, account.name): account.persona
         for platform, named in accounts.items()

@@ -200,7 +200,11 @@ def _advice_on_model(client: ModelClient) -> str:
 
 async def _accounts(settings: Settings) -> list[Finding]:
     """Each account of each platform, asked online."""
-    off = {"telegram": "XIAOQ_TELEGRAM__TOKEN", "slack": "XIAOQ_SLACK__BOT_TOKEN"}
+    off = {
+        "telegram": "XIAOQ_TELEGRAM__TOKEN",
+        "slack": "XIAOQ_SLACK__BOT_TOKEN",
+        "wecom": "XIAOQ_WECOM__KF_SECRET, __APP_SECRET or __AIBOT_TOKEN",
+    }
     found = [
         Finding(Mark.OFF, platform, "off", f"to use it, set {setting}")
         for platform, setting in off.items()

@@ -13,6 +13,7 @@ from core.inbox import Inbox
 from core.knowledge.store import Knowledge
 from core.ledger import Ledger
 from core.limits import Limiter
+from core.memory import Memory
 from core.metrics import Metrics
 from core.personas import Personas
 from core.pipeline import Pipeline
@@ -40,6 +41,7 @@ class House:
     personas: Personas
     knowledge: Knowledge
     limiter: Limiter
+    memory: Memory
     pipeline: Pipeline
     ledger: Ledger
     news: News

@@ -95,6 +95,7 @@ def _lines(house: House) -> Iterator[Line]:
         return
     yield _accounts("Telegram", settings.telegram, "XIAOQ_TELEGRAM__TOKEN")
     yield _accounts("Slack", settings.slack, "XIAOQ_SLACK__BOT_TOKEN")
+    yield _accounts("WeCom", settings.wecom, "XIAOQ_WECOM__KF_SECRET")
     if settings.api.keys:
         yield Line(ON, "API", f"/v1, {_counted(len(settings.api.keys), 'key')}")
     else:

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
-from pydantic import AnyHttpUrl, BaseModel, ConfigDict, SecretStr, ValidationInfo, field_validator
+from pydantic import (
+    AnyHttpUrl,
+    AnyWebsocketUrl,
+    BaseModel,
+    ConfigDict,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
@@ -22,6 +30,7 @@ _WORDS: dict[type, str] = {
     float: "a number",
     Path: "the path of a folder",
     AnyHttpUrl: "an address that begins with http:// or https://",
+    AnyWebsocketUrl: "an address that begins with ws:// or wss://",
 }
 
 

@@ -26,8 +26,12 @@ PREFIX = "XIAOQ_"
 CONFIG = f"{PREFIX}CONFIG"
 """The variable that names the YAML file; no setting itself."""
 
-_ACCOUNTS = {"telegram": "token", "slack": "bot_token"}
-"""Lists of accounts, and the secret that switches a single one on."""
+_ACCOUNTS = {
+    "telegram": ("token",),
+    "slack": ("bot_token",),
+    "wecom": ("app_secret", "kf_secret", "aibot_token", "aibot_secret"),
+}
+"""Lists of accounts, and the secrets of which one switches a single one on."""
 _FOLDERS = ("personas_dir", "knowledge_dir", "words_dir")
 
 
@@ -221,8 +225,8 @@ def _merged(sources: Sequence[_Source]) -> dict[str, Any]:
     for source in reversed(sources):
         for name, value in source.data.items():
             merged[name] = _over(merged.get(name), value)
-    for name, secret in _ACCOUNTS.items():
-        if isinstance(merged.get(name), dict) and not merged[name].get(secret):
+    for name, secrets in _ACCOUNTS.items():
+        if isinstance(merged.get(name), dict) and not any(map(merged[name].get, secrets)):
             del merged[name]  # a section is on when its secret is set
     return merged
 

@@ -30,6 +30,7 @@ __all__ = [
     "Persona",
     "PersonaCard",
     "check_personas",
+    "claims_part",
     "is_open",
     "load_persona",
     "load_personas",
@@ -155,12 +156,21 @@ def check_personas(personas: Mapping[str, Persona]) -> list[str]:
 
 
 def route(personas: Mapping[str, Persona], channel: str, account: str) -> Persona | None:
-    """Who answers there: who claims the account, else the channel, else everything."""
+    """Who answers there: who claims the account, else the channel, else everything.
+
+    A part of an account (account/part) can be claimed before the account it is of.
+    """
     claims = {claim: persona for persona in personas.values() for claim in persona.card.channels}
-    for claim in (f"{channel}:{account}", channel, "*"):
+    whole = account.partition("/")[0]
+    for claim in (f"{channel}:{account}", f"{channel}:{whole}", channel, "*"):
         if claim in claims:
             return claims[claim]
     return None
+
+
+def claims_part(persona: Persona, channel: str, account: str) -> bool:
+    """Whether it claims this very part of an account (account/part)."""
+    return "/" in account and f"{channel}:{account}" in persona.card.channels
 
 
 def set_value(path: Path, key_path: FieldPath, value: object) -> Persona:

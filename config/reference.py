@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import AnyHttpUrl, BaseModel
+from pydantic import AnyHttpUrl, AnyWebsocketUrl, BaseModel
 from pydantic.fields import FieldInfo
 
 from config.fields import Leaf, Spot, leaves
@@ -110,7 +110,7 @@ def _should(leaf: Leaf) -> str:
 def _default(field: FieldInfo) -> str:
     if field.default is None or field.is_required() or field.default == "":
         return "unset"
-    if isinstance(field.default, str | Path | AnyHttpUrl):
+    if isinstance(field.default, str | Path | AnyHttpUrl | AnyWebsocketUrl):
         return str(field.default)
     return json.dumps(field.default)
 

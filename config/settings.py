@@ -8,7 +8,6 @@ To build a section by hand is to take its defaults: nothing here reads the envir
 (`config.loading` does) or looks at the disk.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -20,12 +19,31 @@ from pydantic import (
     AnyHttpUrl,
     Field,
     SecretStr,
-    StringConstraints,
     field_validator,
-    model_validator,
 )
 
+from config.accounts import AccountSettings, SlackSettings, TelegramSettings, WeComSettings
 from config.fields import Accounts, Should, Values
+
+__all__ = [
+    "AccountSettings",
+    "ApiKey",
+    "ApiSettings",
+    "EndpointSettings",
+    "HttpSettings",
+    "InboxSettings",
+    "InferenceSettings",
+    "LimitSettings",
+    "LogSettings",
+    "MemorySettings",
+    "RedisSettings",
+    "Section",
+    "Settings",
+    "SlackSettings",
+    "TelegramSettings",
+    "WeComSettings",
+    "WebSettings",
+]
 
 _REDIS_SCHEMES = {"redis", "rediss", "redis+cluster"}
 _REDIS_ADDRESS = "a redis://, rediss://, redis+cluster:// or unix:// address"
@@ -45,22 +63,6 @@ def _check_redis_address(value: SecretStr) -> SecretStr:
     return value
 
 
-_LETTERS = "1 to 256 of A-Z, a-z, 0-9, _ and -"
-
-
-def _check_secret_token(value: SecretStr) -> SecretStr:
-    """Refuse what Telegram would refuse (core.telegram.org/bots/api, setWebhook)."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", value.get_secret_value()):
-        raise ValueError(f"holds a value that is not shown, should be {_LETTERS}")
-    return value
-
-
-SecretToken = Annotated[SecretStr, AfterValidator(_check_secret_token), Should(_LETTERS)]
-AccountName = Annotated[
-    str,
-    StringConstraints(pattern=r"^[a-z0-9_-]{1,40}$"),
-    Should("a short name of small letters, digits, - and _"),
-]
 RedisAddress = Annotated[SecretStr, AfterValidator(_check_redis_address), Should(_REDIS_ADDRESS)]
 
 
@@ -229,94 +231,6 @@ class WebSettings(Section):
     )
 
 
-class AccountSettings(Section):
-    """What accounts of all platforms have in common."""
-
-    name: AccountName = Field(
-        default="main",
-        description="Name of the account in logs, routing and addresses; keep it once it is used.",
-    )
-    persona: str = Field(
-        default="",
-        description="Persona (name of its file) that answers here; "
-        "unset: whichever persona claims the channel.",
-    )
-
-
-class TelegramSettings(AccountSettings):
-    """Telegram bots; on with a token."""
-
-    token: SecretStr = Field(description="The bot's token from @BotFather.", min_length=8)
-    api_base: AnyHttpUrl = Field(
-        default=AnyHttpUrl("https://api.telegram.org"),
-        description="Bot API server, without the token; a local or mirrored one if needed.",
-    )
-    file_base: AnyHttpUrl | None = Field(
-        default=None, description="Where files are downloaded; unset: /file/bot of the API server."
-    )
-    mode: Literal["polling", "webhook"] = Field(
-        default="polling",
-        description="polling needs no public address; webhook is called by Telegram.",
-    )
-    public_url: AnyHttpUrl | None = Field(
-        default=None,
-        description="Public https address of this XiaoQ, without a path; webhook mode needs it.",
-    )
-    secret_token: SecretToken | None = Field(
-        default=None,
-        description="Telegram sends it with every callback; unset derives one from the token.",
-    )
-
-    per_second: float = Field(
-        default=30.0,
-        gt=0,
-        le=1000,
-        description="Messages a second that the bot sends at most; Telegram allows 30, and more to "
-        "bots that pay for it.",
-    )
-
-    @model_validator(mode="after")
-    def _be_reachable(self) -> "TelegramSettings":
-        if self.mode == "webhook" and self.public_url is None:
-            raise ValueError(
-                "has mode webhook without public_url; should have the public https address"
-            )
-        return self
-
-
-class SlackSettings(AccountSettings):
-    """Slack apps; on with a bot token."""
-
-    bot_token: SecretStr = Field(description="Bot token, xoxb-...", min_length=5)
-    app_token: SecretStr | None = Field(
-        default=None,
-        min_length=5,
-        description="App-level token, xapp-...; set: Socket Mode, unset: events at /slack/events.",
-    )
-    signing_secret: SecretStr | None = Field(
-        default=None, min_length=1, description="Signing secret; needed without an app token."
-    )
-    api_base: AnyHttpUrl = Field(
-        default=AnyHttpUrl("https://slack.com/api/"), description="Web API of Slack."
-    )
-    connections: int = Field(
-        default=2, ge=1, le=10, description="Socket Mode connections of one process."
-    )
-    admins: tuple[str, ...] = Field(
-        default=(),
-        description="Member ids (U...) that see queue and hand-offs in the app's home.",
-    )
-
-    @model_validator(mode="after")
-    def _be_callable(self) -> "SlackSettings":
-        if self.app_token is None and self.signing_secret is None:
-            raise ValueError(
-                "has neither app_token nor signing_secret; should have app_token for Socket Mode "
-                "or signing_secret for events at /slack/events"
-            )
-        return self
-
-
 class LogSettings(Section):
     """Logs on standard error."""
 
@@ -357,14 +271,17 @@ class Settings(Section):
     slack: Annotated[
         tuple[SlackSettings, ...], Accounts(), Should("an account, or a list of accounts")
     ] = Field(default=(), description="Slack apps; on with a bot token.")
+    wecom: Annotated[
+        tuple[WeComSettings, ...], Accounts(), Should("an account, or a list of accounts")
+    ] = Field(default=(), description="Corp accounts of WeCom; on with a secret.")
     log: LogSettings = LogSettings()
 
-    @field_validator("telegram", "slack", mode="before")
+    @field_validator("telegram", "slack", "wecom", mode="before")
     @classmethod
     def _take_one_account(cls, given: object) -> object:
         return [given] if isinstance(given, Mapping) else given
 
-    @field_validator("telegram", "slack")
+    @field_validator("telegram", "slack", "wecom")
     @classmethod
     def _tell_accounts_apart(
         cls, accounts: tuple[AccountSettings, ...]

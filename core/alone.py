@@ -8,7 +8,8 @@ import structlog
 from redis.asyncio.lock import Lock
 from redis.exceptions import LockError, RedisError
 
-from core.redis import Store
+from core.errors import StoreUnavailableError
+from core.redis import UNAVAILABLE, Store
 from core.tasks import beside
 
 log = structlog.get_logger()
@@ -27,7 +28,7 @@ async def alone(store: Store, name: str, seconds: float) -> AsyncGenerator[None,
     """
     lock = Lock(
         store,
-        f"xq:alone:{name}",
+        _key(name),
         timeout=seconds,
         sleep=seconds / 10,
         thread_local=False,
@@ -40,6 +41,18 @@ async def alone(store: Store, name: str, seconds: float) -> AsyncGenerator[None,
     finally:
         with suppress(LockError, RedisError, OSError):
             await lock.release()
+
+
+async def is_held(store: Store, name: str) -> bool:
+    """Whether some replica holds it now; raises StoreUnavailableError."""
+    try:
+        return bool(await store.exists(_key(name)))
+    except UNAVAILABLE as error:
+        raise StoreUnavailableError from error
+
+
+def _key(name: str) -> str:
+    return f"xq:alone:{name}"
 
 
 async def _keep(lock: Lock, seconds: float) -> None:

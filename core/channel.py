@@ -85,8 +85,8 @@ class Channels:
 
     def of(self, address: Address) -> Channel:
         """The channel of an address; raises LookupError where none is set up any more."""
-        platform, account = address.channel, address.account
+        platform, account = address.channel, address.account.partition("/")[0]
         channel = self._channels.get((platform, account)) or self._channels.get((platform, ""))
         if channel is None:
-            raise LookupError(f"no channel is set up for {platform}:{account}")
+            raise LookupError(f"no channel is set up for {platform}:{address.account}")
         return channel

@@ -4,6 +4,7 @@ CoreError
     StoreUnavailableError    Redis cannot be reached: answer 503, keep the message where it is
     LeaseLostError           another worker has the conversation now: stop, touch nothing
     UndeliverableError       the platform will never take this reply: finish the turn
+        HeldError            a person answers there: finish the turn in silence
     PlatformAwayError        the platform takes nothing now: the turn waits, and loses no attempt
 """
 
@@ -24,6 +25,10 @@ class LeaseLostError(CoreError):
 
 class UndeliverableError(CoreError):
     """The platform will never take this reply; finish the turn without repeating it."""
+
+
+class HeldError(UndeliverableError):
+    """A person answers this customer; finish the turn in silence."""
 
 
 class PlatformAwayError(CoreError):

@@ -14,6 +14,7 @@ class Address:
 
     channel: str
     account: str
+    """Name of the account that the settings give; a part of it is written after a stroke."""
     chat: str
     user: str
     thread: str = ""

@@ -31,6 +31,12 @@ class Metrics:
         self.feedback = Counter(
             "xiaoq_feedback", "Thumbs under answers", ["channel", "vote"], registry=registry
         )
+        self.undelivered = Counter(
+            "xiaoq_undelivered",
+            "Messages that a platform took and could not bring",
+            ["channel", "reason"],
+            registry=registry,
+        )
         self.channel_failures = Counter(
             "xiaoq_channel_failures",
             "Times a channel fell",

@@ -14,7 +14,14 @@ import structlog
 
 from config.errors import ConfigError, PersonaError
 from config.fields import listed
-from config.persona import SENTENCES, Persona, check_personas, route, scan_personas
+from config.persona import (
+    SENTENCES,
+    Persona,
+    check_personas,
+    claims_part,
+    route,
+    scan_personas,
+)
 from core.messages import Address
 from core.moderation.words import WordLists, load_word_lists
 from core.voice import Voice, give_voice
@@ -98,12 +105,13 @@ class Personas:
     def route(self, address: Address) -> Voice:
         """The persona for a channel's account."""
         cast = self._now
-        assigned = self._assigned.get((address.channel, address.account))
-        if assigned:
-            return cast.voices[assigned]
-        persona = route(cast.personas, address.channel, address.account)
+        channel, account = address.channel, address.account
+        persona = route(cast.personas, channel, account)
         if persona is None:
             raise ConfigError("no persona answers everywhere")  # `_conflicts` sees to it
+        assigned = self._assigned.get((channel, account.partition("/")[0]))
+        if assigned and not claims_part(persona, channel, account):
+            return cast.voices[assigned]
         return cast.voices[persona.id]
 
     def find(self, name: str) -> Voice | None:

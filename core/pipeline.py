@@ -122,6 +122,10 @@ class Pipeline:
         """What stands for an answer that nobody waited for."""
         return self._scene(request).reply("", Outcome.ABANDONED)
 
+    def held(self, request: Request) -> Reply:
+        """What stands for the answer to a customer whom a person has."""
+        return self._scene(request).reply("", Outcome.HANDED_OVER)
+
     def _scene(self, request: Request) -> Scene:
         turn, history = request.turn, request.background.history
         voice = request.voice or self._personas.route(turn.address)

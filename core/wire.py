@@ -221,6 +221,7 @@ class WiredRedis(Redis):
         if name in BLOCKING:
             return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         reply = await self.wire.ask(args)
+        options.pop("keys", None)  # for the library's cache alone, as in its own parse_response
         parse = self.response_callbacks.get(name)
         return parse(reply, **options) if parse else reply
 

@@ -20,6 +20,7 @@ from core.answer import Answer, only
 from core.channel import Channels
 from core.delivery import LeaseDelivery
 from core.errors import (
+    HeldError,
     LeaseLostError,
     PlatformAwayError,
     StoreUnavailableError,
@@ -294,6 +295,8 @@ class Worker:
         try:
             async with aclosing(answer.events()) as events:
                 await channel.reply(turn, events, delivery)
+        except HeldError:
+            answer.reply = self._pipeline.held(request)
         except UndeliverableError as error:
             log.warning("reply undeliverable", message=turn.messages[0].digest, reason=str(error))
             answer.reply = answer.reply or self._pipeline.apology(turn)

@@ -4,7 +4,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
-from bots.markdown.letters import border
+from bots.markdown.letters import border, is_blank
 
 _LINE = re.compile(r"\n")
 _CLOSERS = r"[”’」』》）)\]\"'*_~\u200b]*+"
@@ -29,6 +29,36 @@ def merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
         else:
             result.append((start, end))
     return result
+
+
+def byte_parts(
+    text: str, limit: int, borders: Sequence[int] = (), solid: Spans = ()
+) -> Iterator[str]:
+    """The text in parts of at most `limit` bytes of UTF-8 (at least 4), cut like `find_cut`.
+
+    None if there is nothing to see; only white space at the cuts is lost.
+    """
+    for start, end in byte_spans(text, limit, borders, solid):
+        part = text[start:end].strip()
+        if not is_blank(part):
+            yield part
+
+
+def byte_spans(
+    text: str, limit: int, borders: Sequence[int] = (), solid: Spans = ()
+) -> Iterator[tuple[int, int]]:
+    """Where the parts of `byte_parts` begin and end, one behind the other."""
+    start = 0
+    while start < len(text):
+        end = find_cut(text, start, byte_reach(text, start, limit), borders, solid)
+        yield start, end
+        start = end
+
+
+def byte_reach(text: str, start: int, limit: int) -> int:
+    """The last place so that the stretch from `start` takes at most `limit` bytes of UTF-8."""
+    fitting = text[start : start + limit].encode(errors="replace")[:limit]
+    return start + len(fitting.decode(errors="ignore"))
 
 
 def find_cut(text: str, start: int, stop: int, borders: Sequence[int], solid: Spans) -> int:

@@ -34,9 +34,9 @@ Step = tuple[int, str] | None
 """How many characters were taken and what they became; None if more must be known first."""
 
 
-def neutralise(markdown: str) -> str:
-    """The whole text without special meanings."""
-    appender = Appender()
+def neutralise(markdown: str, *, less: str = "&lt;") -> str:
+    """The whole text without special meanings; `less` stands for a `<` that could have one."""
+    appender = Appender(less)
     return appender.feed(markdown) + appender.end()
 
 
@@ -47,7 +47,8 @@ class Appender:
     answer.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, less: str = "&lt;") -> None:
+        self._less = less
         self._held = ""
         self._final = False
         self._line = ""  # the line so far, while it could still begin a block
@@ -139,7 +140,7 @@ class Appender:
         if not self._in_code:
             if not rest and not self._final:
                 return None
-            return 1, "&lt;" if _TAG.match(rest) else "<"
+            return 1, self._less if _TAG.match(rest) else "<"
         if not self._final and rest != "!doctype" and "!doctype".startswith(rest):
             return None
         if _CODE_TAG.match(rest):

@@ -1,27 +1,15 @@
 """An answer for Slack: its Markdown, made harmless and cut to what a `markdown` block takes."""
 
-import re
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import accumulate
-
-from markdown_it.token import Token
-
-from bots.markdown.cut import bare_urls, find_cut, merged
-from bots.markdown.dialect import parse_tokens
-from bots.markdown.letters import astral_places, clean, is_blank, utf16_length
+from bots.markdown.letters import clean, is_blank, utf16_length
 from bots.markdown.mrkdwn import to_mrkdwn
 from bots.markdown.neutral import Appender, neutralise
+from bots.markdown.portions import utf16_portions
 
 __all__ = ["MAX_CHARACTERS", "Appender", "neutralise", "render", "to_mrkdwn"]
 
 MAX_CHARACTERS = 11_000
 """A markdown block takes 12,000 characters, all blocks of a message about 13,200; the rest is room
 for what stands beside the answer. Counted in UTF-16 units, which are never fewer."""
-
-_LONGEST_CONTEXT = 500
-_SOLID = re.compile(r"\[[^\[\]\n]*+\]\([^\s()]*+(?:\([^\s()]*+\)[^\s()]*+)*+\)|&[a-z]{2,4};")
 
 
 def render(markdown: str) -> tuple[str, ...]:
@@ -32,81 +20,6 @@ def render(markdown: str) -> tuple[str, ...]:
     text = neutralise(clean(markdown)).strip("\n").rstrip()
     if is_blank(text):
         return ()
-    return (text,) if utf16_length(text) <= MAX_CHARACTERS else tuple(_parts(text))
-
-
-@dataclass(frozen=True, slots=True)
-class _Context:
-    """What a cut within `start` and `end` must repeat behind it and add before it.
-
-    `ends` are the borders of the inside, at which a cut would leave nothing on one side.
-    """
-
-    start: int
-    end: int
-    ends: tuple[tuple[int, int], ...]
-    prefix: str
-    suffix: str = ""
-
-
-def _parts(text: str) -> Iterator[str]:
-    tokens = parse_tokens(text)
-    starts = [0, *accumulate(len(line) + 1 for line in text.split("\n"))]
-    borders = sorted({starts[line] for line in _border_lines(tokens, starts)})
-    contexts = [context for token in tokens if (context := _context(token, text, starts))]
-    links = (found.span() for found in _SOLID.finditer(text))
-    solid = merged((*bare_urls(text), *links, *(ends for c in contexts for ends in c.ends)))
-    astral = astral_places(text)
-    start, prefix = 0, ""
-    while start < len(text):
-        room = MAX_CHARACTERS - utf16_length(prefix) - _LONGEST_CONTEXT
-        stop = _reach(start, room, astral, len(text))
-        end = find_cut(text, start, stop, borders, solid)
-        context = next((c for c in contexts if c.start < end < c.end), None)
-        part = text[start:end].strip("\n") if prefix else text[start:end].strip()
-        if not is_blank(part):
-            yield prefix + part.rstrip() + (context.suffix if context else "")
-        start, prefix = end, context.prefix if context else ""
-
-
-def _reach(start: int, room: int, astral: list[int], length: int) -> int:
-    """The last place so that the stretch takes at most `room` UTF-16 units."""
-    first = bisect_left(astral, start)
-    ends = range(start + 1, min(start + room, length) + 1)
-    return start + bisect_right(
-        ends, room, key=lambda end: end - start + bisect_left(astral, end) - first
-    )
-
-
-def _border_lines(tokens: list[Token], starts: list[int]) -> Iterator[int]:
-    """The lines where blocks begin, but not behind a heading, and the items of a very long list."""
-    after_heading = False
-    long_list = False
-    for token in tokens:
-        if token.map is None:
-            continue
-        first, last = token.map
-        if token.level == 0 and token.nesting >= 0:
-            if not after_heading:
-                yield first
-            after_heading = token.type == "heading_open"
-            long_list = starts[last] - starts[first] > MAX_CHARACTERS - _LONGEST_CONTEXT
-        elif token.type == "list_item_open" and token.level == 1 and long_list:
-            yield first
-
-
-def _context(token: Token, text: str, starts: list[int]) -> _Context | None:
-    """What to repeat when a fence or a table is cut; nothing if that is long itself."""
-    if token.map is None or token.type not in ("fence", "table_open"):
-        return None
-    first, last = token.map
-    begin, end = starts[first], starts[last]
-    if token.type == "table_open":
-        inside = starts[first + 2]
-        context = _Context(inside - 1, end, ((begin, inside + 1),), text[begin:inside])
-    else:
-        inside, closing = starts[first + 1], starts[last - 1]
-        ends = ((begin, inside + 1), (closing - 1, end))
-        prefix = f"{token.markup}{token.info}\n"
-        context = _Context(inside - 1, end, ends, prefix, f"\n{token.markup}")
-    return context if len(context.prefix + context.suffix) <= _LONGEST_CONTEXT // 2 else None
+    if utf16_length(text) <= MAX_CHARACTERS:
+        return (text,)
+    return tuple(utf16_portions(text, MAX_CHARACTERS))

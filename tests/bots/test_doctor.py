@@ -13,6 +13,7 @@ from company import found_company, free_port, running, settings_for
 from peers.model import drop, hang, open_peer, status
 from peers.slack import slack_peer
 from peers.telegram import telegram_peer
+from peers.wecom import wecom_peer
 
 from bots.doctor import Mark, examine, judge_clock, judge_disk, judge_redis
 
@@ -315,6 +316,34 @@ async def test_slack_is_asked_online_too(look):
     assert report.lines("slack")[0][0] == "✔"
     assert wrong.lines("slack")[0][0] == "✘"
     assert "revoked" not in wrong.text
+
+
+async def test_every_part_of_a_wecom_account_is_asked_online(look):
+    async with wecom_peer() as wecom:
+        corp = wecom.corp()
+        corp.app(1000002, "app-secret", {"lihua"})
+        corp.kf_secret("kf-secret")
+        corp.kf_account("wkAAA", "lihua")
+        bot = wecom.aibot(long_connection=True)
+        report = await look(
+            wecom__corp_id=corp.id,
+            wecom__agent_id="1000002",
+            wecom__app_secret="app-secret",
+            wecom__kf_secret="wrong-secret",
+            wecom__callback_token=corp.endpoint.token,
+            wecom__encoding_aes_key=corp.endpoint.aes_key,
+            wecom__api_base=wecom.api_base,
+            wecom__aibot_mode="socket",
+            wecom__aibot_id=bot.id,
+            wecom__aibot_secret=bot.secret,
+            wecom__aibot_socket=wecom.socket_url,
+        )
+    assert "the app is seen by 1 member" in report.text
+    assert report.line("wecom-aibot")[0] == "✔"
+    (mark, seen, advice), *_ = report.lines("wecom-kf")
+    assert (mark, "errcode 40001" in seen) == ("✘", True)
+    assert "XIAOQ_WECOM__KF_SECRET" in advice
+    assert not any(secret in report.text for secret in ("app-secret", "wrong-secret", bot.secret))
 
 
 async def test_a_token_that_cannot_be_one_is_named_and_redis_is_not_blamed(look):

@@ -8,7 +8,13 @@ from company import found_company, running, settings_for, write_persona
 
 from bots.house import Role
 from bots.screen import address_of, redis_place, welcome
-from config.settings import HttpSettings, RedisSettings, SlackSettings, TelegramSettings
+from config.settings import (
+    HttpSettings,
+    RedisSettings,
+    SlackSettings,
+    TelegramSettings,
+    WeComSettings,
+)
 
 
 @pytest.fixture
@@ -44,7 +50,7 @@ async def test_settings_to_make_stand_under_each_other(company, redis_url, store
         sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in line.partition("→")[0])
         for line in hints
     }
-    assert len(hints) == 4
+    assert len(hints) == 5
     assert len(columns) == 1
 
 
@@ -64,6 +70,9 @@ async def test_what_is_on_is_not_called_off_and_no_secret_is_shown(company, redi
                 TelegramSettings(name="repairs", token="2:secret-two"),
             ),
             "slack": (SlackSettings(bot_token="xoxb-secret", app_token="xapp-secret"),),
+            "wecom": (
+                WeComSettings(aibot_token="a-secret", aibot_aes_key="secretkey" * 4 + "secretA"),
+            ),
         }
     )
     async with running(settings) as house:
@@ -71,6 +80,7 @@ async def test_what_is_on_is_not_called_off_and_no_secret_is_shown(company, redi
     assert row(screen, "Model") == ["●", "Model", "2", "endpoints"]
     assert row(screen, "Telegram") == ["●", "Telegram", "main,", "repairs"]
     assert row(screen, "Slack") == ["●", "Slack", "main"]
+    assert row(screen, "WeCom") == ["●", "WeCom", "main"]
     assert row(screen, "API") == ["●", "API", "/v1,", "1", "key"]
     for never in ("○", "→", "XIAOQ_", "secret"):
         assert never not in screen

@@ -40,6 +40,26 @@ def test_the_closest_claim_wins(company):
     assert who(cast, "telegram", "bot") == "shop"
 
 
+def test_a_part_of_an_account_can_be_claimed_before_the_account(company):
+    write_persona(company, "shopdesk", "S", '"wecom-kf:main"')
+    write_persona(company, "repairs", "R", '"wecom-kf:main/wkBBB"')
+    cast = Personas(company / "personas", company / "words")
+    cast.load()
+    assert who(cast, "wecom-kf", "main/wkAAA") == "shopdesk"
+    assert who(cast, "wecom-kf", "main/wkBBB") == "repairs"
+    assert who(cast, "wecom-kf", "other/wkBBB") == "shop"
+
+
+def test_the_persona_of_an_accounts_settings_gives_way_to_who_claims_a_part_of_it(company):
+    write_persona(company, "web", "W", '"wecom-kf:main"')
+    write_persona(company, "repairs", "R", '"wecom-kf:main/wkBBB"')
+    assigned = {("wecom-kf", "main"): "shop"}
+    cast = Personas(company / "personas", company / "words", assigned)
+    cast.load()
+    assert who(cast, "wecom-kf", "main/wkAAA") == "shop"
+    assert who(cast, "wecom-kf", "main/wkBBB") == "repairs"
+
+
 def test_a_persona_is_found_by_its_file_and_by_its_name(personas):
     assert personas.find("shop") is personas.find("小Q")
     assert personas.find("nobody") is None

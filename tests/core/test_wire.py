@@ -32,6 +32,11 @@ async def test_a_wrong_command_fails_alone(store):
     assert isinstance(bad, ResponseError)
 
 
+async def test_a_reply_that_the_library_shapes_is_shaped(store):
+    await store.hset("hash", mapping={"a": "1", "b": "2"})
+    assert await store.hgetall("hash") == {"a": "1", "b": "2"}
+
+
 async def test_one_who_gives_up_waiting_does_not_shift_the_replies(store):
     await store.set("a", "1")
     task = asyncio.ensure_future(store.get("missing"))

@@ -12,7 +12,12 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from config.settings import InboxSettings
 from core.channel import Channels
 from core.enclosures import NOTHING
-from core.errors import PlatformAwayError, StoreUnavailableError, UndeliverableError
+from core.errors import (
+    HeldError,
+    PlatformAwayError,
+    StoreUnavailableError,
+    UndeliverableError,
+)
 from core.inbox import Amendment, Inbox
 from core.memory import History
 from core.messages import Address, Message
@@ -53,6 +58,9 @@ class ScriptedPipeline:
             yield Done(reply(f"re: {request.turn.text} #{len(self.asked)}"))
         finally:
             self.stopped += 1
+
+    def held(self, request):
+        return reply("", Outcome.HANDED_OVER)
 
     def apology(self, turn):
         return reply("sorry", Outcome.FAILED)
@@ -103,6 +111,10 @@ async def fail() -> None:
 
 async def refuse() -> None:
     raise UndeliverableError("blocked")
+
+
+async def leave_to_a_person() -> None:
+    raise HeldError("a person answers")
 
 
 async def nothing() -> None:
@@ -273,6 +285,16 @@ async def test_a_reply_that_can_never_be_delivered_ends_its_turn(desk):
         await desk.until_done()
     assert desk.channel.sent == ["re:", "again", "#2"]
     assert await desk.ledger_rows() == ["answered", "answered"]
+
+
+async def test_a_customer_whom_a_person_has_gets_no_answer_and_no_apology(desk):
+    desk.channel.script = [leave_to_a_person]
+    async with desk.worker():
+        await desk.say("hello")
+        await desk.until_done()
+    assert desk.channel.sent == []
+    assert await desk.ledger_rows() == ["handed_over"]
+    assert await desk.inbox.dead_letters() == 0
 
 
 async def test_a_failing_attempt_logs_where_but_not_what(desk, capsys):

@@ -8,6 +8,7 @@ from random import Random
 import aiohttp
 import pytest
 from company import free_port
+from peers.mutations import mutated
 from peers.telegram_desk import open_account, settings_at, waiting
 
 from bots.http import open_door
@@ -181,19 +182,6 @@ def bodies(bot, count):
                 json.dumps(mutated(update, dice)).encode(),
             ]
         )
-
-
-def mutated(node, dice):
-    """The tree with one of its parts replaced or gone."""
-    if not isinstance(node, dict | list) or not node or not dice.randrange(4):
-        return dice.choice([None, True, -1, 10**30, 1e308, "", "x" * 300, "\ud800", [], {}, [[]]])
-    copy = dict(node) if isinstance(node, dict) else list(node)
-    key = dice.choice(list(copy) if isinstance(copy, dict) else range(len(copy)))
-    if dice.randrange(5):
-        copy[key] = mutated(copy[key], dice)
-    else:
-        del copy[key]
-    return copy
 
 
 async def test_no_body_whatever_breaks_the_callback(callback, bot):

@@ -1,0 +1,122 @@
+"""Brings one answer over the connection: looks into Redis like WeCom does in callback mode."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+import structlog
+
+from bots.wecom.aibot import replies
+from bots.wecom.aibot.book import Book, Owed
+from bots.wecom.aibot.connection import Connection
+from bots.wecom.aibot.streams import OPEN_SECONDS, Shown, Streams
+from bots.wecom.errors import ApiError, RefusedError
+from bots.wecom.patience import insist
+from core.errors import PlatformAwayError, StoreUnavailableError
+
+log = structlog.get_logger()
+
+LOOK_SECONDS = 0.4
+"""At most 2 to 3 pushes a second are taken."""
+LATE_LOOK_SECONDS = 2.0
+"""An answer that can only come as a message of its own is not watched so closely."""
+
+
+class Follower:
+    """Follows one answer to its end."""
+
+    def __init__(self, connection: Connection, streams: Streams, book: Book, owed: Owed) -> None:
+        self._connection = connection
+        self._streams = streams
+        self._book = book
+        self._owed = owed
+        self._content = ""
+        """What the stream shows."""
+
+    def turn_to(self, request: str) -> None:
+        """Answer another callback: WeCom brought the question again."""
+        self._owed = replace(self._owed, request=request)
+        self._content = ""
+
+    async def run(self) -> None:
+        """Show the answer while it grows, and strike it out when all of it was sent."""
+        began = time.monotonic()
+        while True:
+            try:
+                if await self._step():
+                    await self._book.strike(self._owed)
+                    return
+            except StoreUnavailableError:
+                log.warning("answer not looked for", stream=self._owed.stream)
+            except PlatformAwayError:
+                log.warning("answer not taken, stays owed", stream=self._owed.stream)
+            is_late = time.monotonic() - began > OPEN_SECONDS
+            await asyncio.sleep(LATE_LOOK_SECONDS if is_late else LOOK_SECONDS)
+
+    async def _step(self) -> bool:
+        """Show what is new; whether that was the end."""
+        owed = self._owed
+        shown = await self._streams.read(owed.address, owed.stream)
+        if shown is None:
+            return True
+        if shown.is_finished:
+            await self._finish(shown)
+            return True
+        if not owed.request:
+            return False
+        if shown.is_late(time.time()):
+            await self._respond(shown.farewell, ends=True)
+            await self._streams.close(owed.address, owed.stream)
+            await self._give_up_stream()
+        elif shown.content != self._content:
+            await self._show(shown.content)
+        return False
+
+    async def _show(self, content: str) -> None:
+        """One snapshot of many: the next one makes good what goes wrong."""
+        try:
+            body = replies.stream(self._owed.stream, content, ends=False)
+            await self._connection.ask("aibot_respond_msg", body, self._owed.request)
+            self._content = content
+        except RefusedError:
+            await self._give_up_stream()
+        except ApiError as error:
+            log.debug("snapshot not taken", error=str(error))
+
+    async def _finish(self, shown: Shown) -> None:
+        """Send what was not sent; the first part into the stream, while that is open."""
+        owed, parts = self._owed, (shown.content, *shown.rest)
+        is_open = bool(owed.request) and not shown.is_closed
+        is_shown = is_open and await self._respond(shown.content, ends=True)
+        for number in range(shown.brought, len(parts)):
+            if number or not is_shown:
+                await self._send(parts[number])
+            await self._streams.bring(owed.address, owed.stream, shown, number + 1)
+
+    async def _give_up_stream(self) -> None:
+        self._owed = replace(self._owed, request="")
+        await self._book.enter(self._owed)
+
+    async def _respond(self, content: str, *, ends: bool) -> bool:
+        """Whether a snapshot that matters was taken; not if the stream is over."""
+        body = replies.stream(self._owed.stream, content, ends=ends)
+        try:
+            await self._insist("aibot_respond_msg", body, self._owed.request)
+        except RefusedError as error:
+            log.info("stream is over, a message follows", error=str(error))
+            return False
+        return True
+
+    async def _send(self, part: str) -> None:
+        body = {"chatid": self._owed.chat, **replies.markdown(part)}
+        try:
+            await self._insist("aibot_send_msg", body)
+        except RefusedError as error:
+            log.warning("reply undeliverable", stream=self._owed.stream, reason=str(error))
+
+    async def _insist(self, command: str, body: Mapping[str, object], request: str = "") -> None:
+        async def call() -> None:
+            await self._connection.ask(command, body, request)
+
+        await insist(call, asyncio.sleep)

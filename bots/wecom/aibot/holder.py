@@ -1,0 +1,65 @@
+"""The one process that holds an AI bot's connection."""
+
+import asyncio
+import time
+
+import aiohttp
+import structlog
+
+from bots.wecom.aibot.connection import Callback, Login, open_connection
+from bots.wecom.aibot.events import Replaced, Understood, understand
+from bots.wecom.aibot.payload import BadPayloadError, read_payload
+from bots.wecom.aibot.session import Desk, Session
+from core.tasks import honour_cancellation
+
+log = structlog.get_logger()
+
+
+class ReplacedError(Exception):
+    """Another connection took the place of ours; to connect again would start a fight."""
+
+
+class Holder:
+    """Holds the connection of one account."""
+
+    def __init__(self, login: Login, session: aiohttp.ClientSession, desk: Desk) -> None:
+        self._login = login
+        self._session = session
+        self._desk = desk
+
+    async def prove(self) -> None:
+        """Log in and out again; raises ApiError."""
+        async with open_connection(self._session, self._login):
+            return
+
+    async def hold(self) -> None:
+        """Hold the connection until it ends.
+
+        Raises ApiError, ReplacedError or StoreUnavailableError.
+        """
+        try:
+            async with (
+                open_connection(self._session, self._login) as connection,
+                asyncio.TaskGroup() as group,
+            ):
+                log.info("wecom ai bot connected", account=self._login.account)
+                session = Session(self._desk, connection, group)
+                await session.resume()
+                while True:
+                    honour_cancellation()
+                    callback = await connection.next()
+                    event = self._understood(callback)
+                    if isinstance(event, Replaced):
+                        raise ReplacedError
+                    if event:
+                        await session.take(callback.request, event)
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+
+    def _understood(self, callback: Callback) -> Understood | None:
+        try:
+            payload = read_payload(callback.body)
+        except BadPayloadError:
+            log.warning("callback not understood", command=callback.command)
+            return None
+        return understand(payload, self._login.account, time.time())

@@ -1,0 +1,58 @@
+"""What the AI bot says, as WeCom's JSON. Pure."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from bots.wecom.aibot.events import ASK
+from config.persona import Persona
+
+Body = dict[str, Any]
+
+MOST_BUTTONS = 6
+BUTTON_CHARACTERS = 30
+TITLE_CHARACTERS = 36
+GREETING_CHARACTERS = 160
+KEY_BYTES = 1024
+
+
+def stream(identity: str, content: str, *, ends: bool, feedback: str = "") -> Body:
+    """All of an answer so far; `feedback`, in the first reply alone, puts thumbs below it."""
+    shown: Body = {"id": identity, "finish": ends, "content": content}
+    if feedback:
+        shown["feedback"] = {"id": feedback}
+    return {"msgtype": "stream", "stream": shown}
+
+
+def markdown(content: str) -> Body:
+    """A message that does not change."""
+    return {"msgtype": "markdown", "markdown": {"content": content}}
+
+
+def welcome(persona: Persona, identity: str) -> Body:
+    """The greeting, with the persona's example questions as buttons if it has any."""
+    language = persona.languages[0]
+    greeting = persona.greeting(language)
+    questions = [q for q in persona.suggestions(language) if len(f"{ASK}{q}".encode()) <= KEY_BYTES]
+    if not questions:
+        return {"msgtype": "text", "text": {"content": greeting}}
+    card = {
+        "card_type": "button_interaction",
+        "main_title": {"title": persona.card.name[:TITLE_CHARACTERS]},
+        "sub_title_text": greeting[:GREETING_CHARACTERS],
+        "button_list": _buttons(questions[:MOST_BUTTONS]),
+        "task_id": hashlib.blake2b(identity.encode(), digest_size=16).hexdigest(),
+    }
+    return {"msgtype": "template_card", "template_card": card}
+
+
+def _buttons(questions: Sequence[str]) -> list[Body]:
+    return [
+        {"text": _short(question), "style": 1, "key": f"{ASK}{question}"} for question in questions
+    ]
+
+
+def _short(question: str) -> str:
+    if len(question) <= BUTTON_CHARACTERS:
+        return question
+    return question[: BUTTON_CHARACTERS - 1] + "…"

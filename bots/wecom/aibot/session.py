@@ -1,0 +1,124 @@
+"""What one connection of an AI bot carries: questions in, answers out."""
+
+import asyncio
+import time
+
+import structlog
+
+from bots.wecom.aibot import replies
+from bots.wecom.aibot.book import Book, Owed
+from bots.wecom.aibot.connection import Connection
+from bots.wecom.aibot.events import (
+    CHAT,
+    STREAM,
+    Asked,
+    Chosen,
+    Entered,
+    Understood,
+    Voted,
+    feedback_id,
+    stream_of,
+)
+from bots.wecom.aibot.follower import Follower
+from bots.wecom.aibot.intake import Intake
+from bots.wecom.aibot.streams import Streams
+from bots.wecom.aibot.words import BUSY, language_of
+from bots.wecom.errors import ApiError
+from bots.wecom.words import say
+from core.errors import StoreUnavailableError
+from core.personas import Personas
+
+log = structlog.get_logger()
+
+MOST_AT_ONCE = 64
+ACCEPT_SECONDS = 3.0
+"""For so long a question is offered to a Redis that is away; WeCom does not bring it again."""
+ACCEPT_PAUSE_SECONDS = 0.2
+
+
+class Desk:
+    """What sessions share: where questions go and answers come from."""
+
+    def __init__(self, streams: Streams, book: Book, intake: Intake, personas: Personas) -> None:
+        self.streams = streams
+        self.book = book
+        self.intake = intake
+        self.personas = personas
+
+
+class Session:
+    """Serves a connection by tasks of a group; its end ends them."""
+
+    def __init__(self, desk: Desk, connection: Connection, group: asyncio.TaskGroup) -> None:
+        self._desk = desk
+        self._connection = connection
+        self._group = group
+        self._busy = asyncio.Semaphore(MOST_AT_ONCE)
+        self._followers: dict[str, Follower] = {}
+
+    async def resume(self) -> None:
+        """Go on with what is owed; raises StoreUnavailableError."""
+        for owed in await self._desk.book.all():
+            self._follow(owed)
+
+    async def take(self, request: str, event: Understood) -> None:
+        """Serve a callback beside the others; waits while there are too many."""
+        await self._busy.acquire()
+        self._group.create_task(self._serve(request, event))
+
+    async def _serve(self, request: str, event: Understood) -> None:
+        try:
+            match event:
+                case Asked() | Chosen() as asked:
+                    await self._ask(asked, request)
+                case Entered(address, identity):
+                    persona = self._desk.personas.route(address).persona
+                    welcome = replies.welcome(persona, identity)
+                    await self._connection.ask("aibot_respond_welcome_msg", welcome, request)
+                case Voted() as voted:
+                    await self._desk.intake.vote(voted)
+        except (ApiError, StoreUnavailableError) as error:
+            reason = str(error) or type(error).__name__
+            log.warning("callback not served", event=type(event).__name__, error=reason)
+        finally:
+            self._busy.release()
+
+    async def _ask(self, asked: Asked | Chosen, request: str) -> None:
+        message = asked.message
+        request = request if STREAM in message.envelope else ""
+        owed = Owed(stream_of(message), message.address, message.envelope[CHAT], request)
+        is_taken = await self._accept(asked, owed)
+        if request:
+            words = "" if is_taken else say(BUSY, language_of(message.text))
+            feedback = feedback_id(message) if is_taken else ""
+            body = replies.stream(owed.stream, words, ends=not is_taken, feedback=feedback)
+            try:
+                await self._connection.ask("aibot_respond_msg", body, request)
+            except ApiError as error:  # whoever follows the answer tries again
+                log.warning("stream not opened", message=message.digest, error=str(error))
+        if is_taken:
+            self._follow(owed)
+
+    async def _accept(self, asked: Asked | Chosen, owed: Owed) -> bool:
+        """Write a question down; it is entered first, so that no crash can come in between."""
+        deadline = time.monotonic() + ACCEPT_SECONDS
+        while True:
+            try:
+                await self._desk.book.enter(owed)
+                if await self._desk.intake.accept(asked):
+                    return True
+                await self._desk.book.strike(owed)
+            except StoreUnavailableError:
+                if time.monotonic() < deadline:
+                    await asyncio.sleep(ACCEPT_PAUSE_SECONDS)
+                    continue
+            return False
+
+    def _follow(self, owed: Owed) -> None:
+        if known := self._followers.get(owed.stream):
+            known.turn_to(owed.request)
+            return
+        follower = Follower(self._connection, self._desk.streams, self._desk.book, owed)
+        self._followers[owed.stream] = follower
+        task = self._group.create_task(follower.run())
+        task.add_done_callback(lambda _: self._followers.pop(owed.stream, None))

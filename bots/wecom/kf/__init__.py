@@ -1,0 +1,1 @@
+"""微信客服 (kf): the company's customers, who write from WeChat."""

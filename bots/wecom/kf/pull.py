@@ -1,0 +1,226 @@
+"""Fetches what came in at kf accounts: a callback is only a bell, what was said is pulled.
+
+A bell is written down before it is acknowledged. One process at a time pulls an account; bells that
+ring meanwhile are answered by its next round. The cursor moves when all items of a page are
+accepted, so a crash only has the page read again, and every item is accepted once.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from redis.asyncio.lock import Lock
+from redis.exceptions import LockError
+
+from bots.adapter import ChannelDownError
+from bots.wecom.api import WeComApi
+from bots.wecom.errors import ONE_KF_ACCOUNT, AwayError, RefusedError, SecretError, TooManyError
+from bots.wecom.kf.bells import Bell, Bells
+from bots.wecom.kf.intake import FullError, Intake
+from core.errors import StoreUnavailableError
+from core.redis import UNAVAILABLE, Store
+from core.tasks import honour_cancellation
+
+log = structlog.get_logger()
+
+LOCK_SECONDS = 10.0
+"""A process that dies while it pulls is relieved after this."""
+LOOK_SECONDS = 300.0
+"""An account is looked at so often without a bell, which WeCom rings three times at most."""
+BUSY_SECONDS = 3.0
+"""Where another process pulls; it answers our bell, or dies."""
+RETRY_SECONDS = 2.0
+AWAY_SECONDS = 15.0
+"""After so long without a pull that succeeds the channel counts as fallen."""
+REFUSED_SECONDS = 60.0
+OLD_SECONDS = 300.0
+"""What was said longer before the very first pull is not answered: it brings three days."""
+PAGE = 1000
+LISTED = 100
+MOST_EMPTY_PAGES = 100
+STALE_TOKEN = 95007
+VOICE_AMR = 0
+
+
+class Puller:
+    """Pulls the kf accounts of one corp while it runs."""
+
+    def __init__(
+        self,
+        api: WeComApi,
+        store: Store,
+        bells: Bells,
+        intake: Intake,
+        only: Sequence[str] = (),
+    ) -> None:
+        self._api = api
+        self._store = store
+        self._bells = bells
+        self._intake = intake
+        self._only = frozenset(only)
+        self._rung: dict[str, asyncio.Event] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._away_since = 0.0
+
+    async def ring(self, open_kfid: str, token: str) -> None:
+        """Write a bell down and wake who answers it; raises StoreUnavailableError."""
+        if self._only and open_kfid not in self._only:
+            return
+        await self._bells.ring(open_kfid, token)
+        self._wake(open_kfid)
+
+    async def run(self) -> None:
+        """Catch up, then pull whenever a bell rings, until cancelled. Raises ChannelDownError."""
+        known = await self._known()
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                for open_kfid in known:
+                    self._wake(open_kfid)
+                await asyncio.Event().wait()
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        finally:
+            self._group = None
+            self._rung.clear()
+
+    async def accounts(self) -> list[str]:
+        """The kf accounts that are answered here; raises ApiError."""
+        found: list[str] = []
+        while True:
+            page = (await self._listed(len(found))).get("account_list") or []
+            names = [str(account.get("open_kfid", "")) for account in page]
+            new = [name for name in names if name and name not in found]
+            found += new
+            if len(page) < LISTED or not new:
+                return [name for name in found if not self._only or name in self._only]
+
+    async def _known(self) -> set[str]:
+        """The accounts to catch up with; where they cannot be listed, those that were heard of."""
+        heard_of = {*self._only, *await self._bells.known()}
+        try:
+            return {*heard_of, *await self.accounts()}
+        except (AwayError, TooManyError, RefusedError) as error:
+            log.warning("kf accounts not listed", error=str(error))
+            return heard_of
+
+    async def _listed(self, offset: int) -> dict[str, Any]:
+        """A page of accounts; by POST as the vendor says now, or by GET as it said before."""
+        try:
+            return await self._api.call("kf/account/list", {"offset": offset, "limit": LISTED})
+        except (AwayError, RefusedError):
+            params = {"offset": str(offset), "limit": str(LISTED)}
+            return await self._api.call("kf/account/list", params=params)
+
+    def _wake(self, open_kfid: str) -> None:
+        if open_kfid not in self._rung and self._group:
+            self._rung[open_kfid] = asyncio.Event()
+            self._group.create_task(self._attend(open_kfid))
+        if open_kfid in self._rung:
+            self._rung[open_kfid].set()
+
+    async def _attend(self, open_kfid: str) -> None:
+        """Pull one account at each bell, and now and then."""
+        rung = self._rung[open_kfid]
+        while True:
+            honour_cancellation()
+            rung.clear()
+            again = await self._try(open_kfid)
+            try:
+                async with asyncio.timeout(again):
+                    await rung.wait()
+            except TimeoutError:
+                continue
+            if again < LOOK_SECONDS:
+                await asyncio.sleep(again)
+
+    async def _try(self, open_kfid: str) -> float:
+        """Answer the account's bell; the seconds after which to look again."""
+        try:
+            again = await self._pull(open_kfid)
+        except TooManyError as error:
+            return error.seconds
+        except AwayError as error:
+            return self._note_away(error)
+        except (SecretError, RefusedError) as error:
+            if isinstance(error, SecretError) and error.code not in ONE_KF_ACCOUNT:
+                raise ChannelDownError(str(error)) from None
+            log.error("kf account cannot be pulled", account=open_kfid, code=error.code)  # noqa: TRY400
+            return REFUSED_SECONDS
+        except (FullError, LockError, StoreUnavailableError, *UNAVAILABLE) as error:
+            log.warning("pull interrupted", account=open_kfid, error=type(error).__name__)
+            return RETRY_SECONDS
+        self._away_since = 0.0
+        return again
+
+    def _note_away(self, error: AwayError) -> float:
+        """The seconds after which to try again; ChannelDownError once it has been away for long."""
+        now = time.monotonic()
+        self._away_since = self._away_since or now
+        if now - self._away_since > AWAY_SECONDS:
+            self._away_since = 0.0
+            raise ChannelDownError(f"wecom is away ({error})") from None
+        log.warning("pull interrupted", error=str(error))
+        return RETRY_SECONDS
+
+    async def _pull(self, open_kfid: str) -> float:
+        lock = Lock(
+            self._store,
+            f"{self._bells.name(open_kfid)}:pull",
+            timeout=LOCK_SECONDS,
+            blocking=False,
+            thread_local=False,
+        )
+        is_ours, bell = await asyncio.gather(lock.acquire(), self._bells.look(open_kfid))
+        if not is_ours:
+            return BUSY_SECONDS
+        try:
+            while True:
+                honour_cancellation()
+                await self._read_pages(open_kfid, bell, lock)
+                if await self._bells.answered(open_kfid, bell):
+                    return LOOK_SECONDS
+                bell = await self._bells.look(open_kfid)
+        finally:
+            await _release(lock)
+
+    async def _read_pages(self, open_kfid: str, bell: Bell, lock: Lock) -> None:
+        cursor = bell.cursor
+        since = 0.0 if cursor else time.time() - OLD_SECONDS
+        empty = 0
+        while empty < MOST_EMPTY_PAGES:
+            honour_cancellation()
+            page = await self._page(open_kfid, cursor, bell.token)
+            items = page.get("msg_list") or []
+            await self._intake.take(items, open_kfid, since)
+            cursor = str(page.get("next_cursor") or cursor)
+            await self._bells.move_cursor(open_kfid, cursor)
+            if page.get("has_more") != 1:
+                return
+            empty = 0 if items else empty + 1
+            await lock.reacquire()
+        raise AwayError("kf/sync_msg: more is promised than comes")
+
+    async def _page(self, open_kfid: str, cursor: str, token: str) -> dict[str, Any]:
+        body = {
+            "cursor": cursor,
+            "token": token,
+            "limit": PAGE,
+            "voice_format": VOICE_AMR,
+            "open_kfid": open_kfid,
+        }
+        try:
+            return await self._api.call("kf/sync_msg", body)
+        except RefusedError as error:
+            if error.code != STALE_TOKEN or not token:
+                raise
+        return await self._api.call("kf/sync_msg", body | {"token": ""})
+
+
+async def _release(lock: Lock) -> None:
+    try:
+        await lock.release()
+    except (LockError, *UNAVAILABLE, OSError) as error:
+        log.info("pull not released", error=type(error).__name__)

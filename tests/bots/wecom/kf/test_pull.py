@@ -1,0 +1,154 @@
+"""Pulling: the cursor follows what was accepted, and bells are answered by whoever pulls."""
+
+import asyncio
+
+import pytest
+from redis.asyncio.lock import Lock
+
+from bots.wecom.api import WeComApi, open_session
+from bots.wecom.errors import AwayError
+from bots.wecom.kf.bells import Bells
+from bots.wecom.kf.intake import FullError
+from bots.wecom.kf.pull import BUSY_SECONDS, Puller
+from core.errors import StoreUnavailableError
+from core.tasks import beside
+
+
+class Listening:
+    """Takes pages; fails as often as it is told to."""
+
+    def __init__(self):
+        self.heard, self.sinces, self.errors = [], [], []
+        self.changed = asyncio.Event()
+
+    async def take(self, items, open_kfid, since):
+        self.changed.set()
+        self.sinces.append(since)
+        if self.errors:
+            raise self.errors.pop(0)
+        self.heard += [item["text"]["content"] for item in items]
+
+    async def until(self, count):
+        async with asyncio.timeout(10):
+            while len(self.heard) < count:
+                self.changed.clear()
+                await self.changed.wait()
+
+
+@pytest.fixture
+def listening():
+    return Listening()
+
+
+@pytest.fixture
+async def kf_api(store, wecom, corp):
+    async with open_session(wecom.api_base) as session:
+        yield WeComApi(session, store, wecom.api_base, corp.id, "kf-secret")
+
+
+@pytest.fixture
+def bells(store, corp):
+    return Bells(store, corp.id)
+
+
+@pytest.fixture
+def puller(kf_api, store, bells, listening):
+    return Puller(kf_api, store, bells, listening)
+
+
+async def test_a_bell_rings_once_for_what_came_until_then(puller, listening, desk):
+    with desk.silence():
+        for number in range(3):
+            desk.says("wmA", str(number))
+    async with beside(puller.run()):
+        await puller.ring(desk.id, "")
+        await listening.until(3)
+    assert listening.heard == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("error", [FullError(), StoreUnavailableError()])
+async def test_a_page_that_was_not_accepted_comes_again(puller, listening, desk, bells, error):
+    listening.errors = [error]
+    with desk.silence():
+        desk.says("wmA", "等等")
+    async with beside(puller.run()):
+        await listening.until(1)
+    assert len(desk.pulls) == 2
+    assert listening.heard == ["等等"]
+
+
+async def test_a_pull_that_was_cut_off_leaves_bell_and_cursor_where_they_were(
+    puller, kf_api, store, bells, desk
+):
+    await bells.ring(desk.id, "token")
+    await bells.move_cursor(desk.id, f"c-{desk.id}-0-0")
+    desk.says("wmA", "等等")
+    before = await bells.look(desk.id)
+    reached = asyncio.Event()
+
+    class Hanging:
+        async def take(self, items, open_kfid, since):
+            reached.set()
+            await asyncio.Event().wait()
+
+    async with beside(Puller(kf_api, store, bells, Hanging()).run()):
+        await reached.wait()
+    assert await bells.look(desk.id) == before
+    assert not await store.exists(f"{bells.name(desk.id)}:pull")
+
+
+async def test_a_bell_that_rings_during_a_pull_is_answered_by_the_same(
+    kf_api, store, bells, desk, wecom
+):
+    heard, rung = [], asyncio.Event()
+
+    class Slow(Listening):
+        async def take(self, items, open_kfid, since):
+            if not heard:
+                with desk.silence():
+                    desk.says("wmA", "später")
+                await bells.ring(desk.id, "")
+            heard.extend(items)
+            if len(heard) > 1:
+                rung.set()
+
+    with desk.silence():
+        desk.says("wmA", "zuerst")
+    async with beside(Puller(kf_api, store, bells, Slow()).run()), asyncio.timeout(5):
+        await rung.wait()
+    assert [item["text"]["content"] for item in heard] == ["zuerst", "später"]
+
+
+async def test_who_finds_another_pulling_leaves_it_alone(puller, listening, store, bells, desk):
+    other = Lock(store, f"{bells.name(desk.id)}:pull", timeout=30, thread_local=False)
+    async with other:
+        await puller.ring(desk.id, "token")
+        assert await puller._try(desk.id) == BUSY_SECONDS
+    assert not desk.pulls
+    assert (await bells.look(desk.id)).token == "token"
+
+
+async def test_more_that_never_comes_is_not_waited_for_without_end(
+    puller, listening, desk, bells, store
+):
+    desk.empty_pages = 10_000
+    with desk.silence():
+        desk.says("wmA", "等等")
+    async with Lock(store, f"{bells.name(desk.id)}:pull", timeout=30, thread_local=False) as lock:
+        with pytest.raises(AwayError):
+            await puller._read_pages(desk.id, await bells.look(desk.id), lock)
+    assert len(desk.pulls) == 100
+
+
+async def test_only_the_first_pull_ever_passes_over_what_is_old(puller, listening, desk):
+    async with beside(puller.run()):
+        with desk.silence():
+            desk.says("wmA", "1")
+        await puller.ring(desk.id, "")
+        await listening.until(1)
+        with desk.silence():
+            desk.says("wmA", "2")
+        await puller.ring(desk.id, "")
+        await listening.until(2)
+    assert listening.sinces[0] > 0
+    assert listening.sinces[-1] == 0
