@@ -67,9 +67,9 @@ async def examine() -> bool:
 
 def _show(*findings: Finding) -> list[Finding]:
     for finding in findings:
-        typer.echo(f"{finding.mark} {finding.part:<10} {finding.seen}")
+        typer.echo(f"{finding.mark} {finding.part:<11} {finding.seen}")
         if finding.advice:
-            typer.echo(f"{'':<12} → {finding.advice}")
+            typer.echo(f"{'':<13} → {finding.advice}")
     return list(findings)
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from bots.markdown.grid import separator
 from bots.markdown.nodes import (
     Block,
-    Code,
     CodeBlock,
     Heading,
     Inline,
@@ -19,7 +18,6 @@ from bots.markdown.nodes import (
     Quote,
     Rule,
     Table,
-    Text,
     flat,
 )
 from bots.markdown.tree import parse
@@ -33,7 +31,7 @@ class Style:
 
     inlines: Callable[[Sequence[Inline]], str]
     heading: Callable[[int, Sequence[Inline]], str]
-    """Level and title as one line."""
+    """Level and title, which is one line."""
     plain: Callable[[str], str]
     """Text without meaning of its own, such as code and the keys of a table."""
     quoted: str = ""
@@ -76,7 +74,7 @@ def _block(block: Block, style: Style) -> Iterator[str]:
         case Paragraph(children):
             yield from style.inlines(children).split("\n")
         case Heading(level, children):
-            yield style.heading(level, _one_line(children))
+            yield style.heading(level, children)
         case CodeBlock(text, _) if text.strip():
             yield from (style.quoted + style.plain(line) for line in text.split("\n"))
         case Quote(blocks):
@@ -116,11 +114,3 @@ def _table(table: Table, style: Style) -> Iterator[str]:
         for key, cell in zip(keys, row, strict=True):
             if cell:
                 yield (style.plain(key) + separator(key) if key else "") + style.inlines(cell)
-
-
-def _one_line(inlines: Sequence[Inline]) -> tuple[Inline, ...]:
-    """The inlines of a title, in which a line break is a space."""
-    return tuple(
-        type(inline)(inline.text.replace("\n", " ")) if isinstance(inline, Text | Code) else inline
-        for inline in inlines
-    )

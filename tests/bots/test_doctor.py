@@ -29,7 +29,7 @@ class Report:
         """Mark, finding and advice of each line about a part."""
         rows = self.text.splitlines()
         return [
-            (row[0], row[13:], rows[n + 1].strip() if "→" in rows[n + 1] else "")
+            (row[0], row[14:], rows[n + 1].strip() if "→" in rows[n + 1] else "")
             for n, row in enumerate(rows)
             if row[2:].startswith(part)
         ]

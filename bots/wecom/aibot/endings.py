@@ -13,7 +13,8 @@ from core.channel import Delivery
 from core.errors import UndeliverableError
 from core.turn import Turn
 
-LOOK_SECONDS = 0.2
+FIRST_LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.8
 PATIENCE_SECONDS = 10.0
 """WeCom looks about twice a second; a finished answer that it left for so long is posted."""
 POSTED = 2
@@ -48,14 +49,15 @@ class WhenAsked:
         """Whether WeCom got the end of the stream."""
         if STREAM not in turn.messages[-1].envelope:
             return False
-        deadline = time.monotonic() + self._patience
+        deadline, pause = time.monotonic() + self._patience, FIRST_LOOK_SECONDS
         while time.monotonic() < deadline:
             shown = await self._streams.read(turn.address, stream)
             if shown is None or shown.is_closed:
                 return False
             if shown.brought:
                 return True
-            await delivery.pause(LOOK_SECONDS)
+            await delivery.pause(pause)
+            pause = min(2 * pause, LOOK_SECONDS)
         await self._streams.close(turn.address, stream)
         return False
 

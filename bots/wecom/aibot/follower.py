@@ -19,6 +19,9 @@ log = structlog.get_logger()
 
 LOOK_SECONDS = 0.4
 """At most 2 to 3 pushes a second are taken."""
+FIRST_LOOK_SECONDS = 0.1
+SOON_SECONDS = 2.0
+"""Most answers from knowledge are there sooner."""
 LATE_LOOK_SECONDS = 2.0
 """An answer that can only come as a message of its own is not watched so closely."""
 
@@ -51,8 +54,13 @@ class Follower:
                 log.warning("answer not looked for", stream=self._owed.stream)
             except PlatformAwayError:
                 log.warning("answer not taken, stays owed", stream=self._owed.stream)
-            is_late = time.monotonic() - began > OPEN_SECONDS
-            await asyncio.sleep(LATE_LOOK_SECONDS if is_late else LOOK_SECONDS)
+            await asyncio.sleep(self._pause(time.monotonic() - began))
+
+    def _pause(self, seconds: float) -> float:
+        """Until the next look, so long after the first one."""
+        if seconds > OPEN_SECONDS:
+            return LATE_LOOK_SECONDS
+        return LOOK_SECONDS if self._content or seconds > SOON_SECONDS else FIRST_LOOK_SECONDS
 
     async def _step(self) -> bool:
         """Show what is new; whether that was the end."""

@@ -9,11 +9,9 @@ from config.persona import Persona
 
 Body = dict[str, Any]
 
-MOST_BUTTONS = 6
 BUTTON_CHARACTERS = 30
 TITLE_CHARACTERS = 36
 GREETING_CHARACTERS = 160
-KEY_BYTES = 1024
 
 
 def stream(identity: str, content: str, *, ends: bool, feedback: str = "") -> Body:
@@ -33,20 +31,21 @@ def welcome(persona: Persona, identity: str) -> Body:
     """The greeting, with the persona's example questions as buttons if it has any."""
     language = persona.languages[0]
     greeting = persona.greeting(language)
-    questions = [q for q in persona.suggestions(language) if len(f"{ASK}{q}".encode()) <= KEY_BYTES]
+    questions = persona.suggestions(language)
     if not questions:
         return {"msgtype": "text", "text": {"content": greeting}}
     card = {
         "card_type": "button_interaction",
         "main_title": {"title": persona.card.name[:TITLE_CHARACTERS]},
         "sub_title_text": greeting[:GREETING_CHARACTERS],
-        "button_list": _buttons(questions[:MOST_BUTTONS]),
+        "button_list": _buttons(questions),
         "task_id": hashlib.blake2b(identity.encode(), digest_size=16).hexdigest(),
     }
     return {"msgtype": "template_card", "template_card": card}
 
 
 def _buttons(questions: Sequence[str]) -> list[Body]:
+    """One for each question; `config.card` allows six short ones, which is what WeCom takes."""
     return [
         {"text": _short(question), "style": 1, "key": f"{ASK}{question}"} for question in questions
     ]

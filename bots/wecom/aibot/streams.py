@@ -5,6 +5,7 @@ and again. Who brings the stream to its end here is written down, so that what d
 six minutes, or was never asked for, is brought another way.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from bots.wecom.words import say
 from core.errors import StoreUnavailableError
 from core.inbox import Inbox
 from core.messages import Address
-from core.redis import UNAVAILABLE, Effect, Store, run_effects
+from core.redis import UNAVAILABLE, Effect, Store
 
 OPEN_SECONDS = 330.0
 """The platform's six minutes, less what the way to an end takes."""
@@ -109,8 +110,10 @@ class Streams:
         self, address: Address, stream: str, fact: tuple[str, str], seconds: int
     ) -> None:
         key = self._key(address, stream)
-        effects = [("HSET", key, *fact), ("EXPIRE", key, str(seconds))]
-        await run_effects(self._store, effects)
+        try:
+            await asyncio.gather(self._store.hset(key, *fact), self._store.expire(key, seconds))
+        except UNAVAILABLE as error:
+            raise StoreUnavailableError from error
 
     def _write(self, address: Address, stream: str, fields: dict[str, str]) -> list[Effect]:
         key = self._key(address, stream)

@@ -69,7 +69,7 @@ class KfChannel:
         speaking = asyncio.Lock()
         async with beside(self._wait(turn, outbox, speaking)) as waiting:
             reply = await draw(events, _show_nothing)
-            async with speaking:  # not in the middle of a call: nobody would count it
+            async with speaking:  # not in the middle of a call: it would be made again
                 waiting.cancel()
         await outbox.own()
         count = await self._send(turn, reply, outbox, delivery)
@@ -79,8 +79,8 @@ class KfChannel:
 
     async def _wait(self, turn: Turn, outbox: Outbox, speaking: asyncio.Lock) -> None:
         """While the answer is thought of: make the customer ours, and ask for patience once."""
-        await outbox.own(pause=asyncio.sleep)
-        await outbox.announce()
+        async with speaking:
+            await outbox.prepare()
         honour_cancellation()
         patience = self._settings.kf_thinking_seconds
         if not patience:

@@ -11,12 +11,19 @@ from functools import partial
 import structlog
 
 from bots.wecom.api import WeComApi
-from bots.wecom.errors import ApiError, AwayError, ClosedError, RefusedError
+from bots.wecom.errors import (
+    ApiError,
+    AwayError,
+    ClosedError,
+    RefusedError,
+    SecretError,
+    TooManyError,
+)
 from bots.wecom.kf.content import MOST_PARTS, Content, msgid_of
 from bots.wecom.kf.events import Customer
 from bots.wecom.kf.records import HELD, RESERVE, Record, Records, State
 from bots.wecom.kf.sessions import STATE_CODES, Sessions
-from bots.wecom.patience import Pause, insist
+from bots.wecom.patience import insist
 from core.channel import Delivery
 from core.errors import HeldError, UndeliverableError
 
@@ -48,19 +55,20 @@ class Outbox:
         self._is_ours = False
         self.record = Record()
 
-    async def own(self, pause: Pause | None = None) -> None:
-        """See to it that the customer is ours to answer, and know what may be sent.
-
-        A `pause` other than the delivery's is for what runs beside the answer.
-        """
-        if self._is_ours:
-            return
+    async def prepare(self) -> None:
+        """Do what can be done before there is an answer, if WeCom lets us at once."""
         self.record = await self._records.load(self._customer)
-        await self._insist_on_owning(self.record, pause or self._delivery.pause)
-
-    async def announce(self) -> None:
-        """Record that a part is about to leave; done early it holds up nobody."""
+        try:
+            await self._own(self.record)
+        except (AwayError, TooManyError, SecretError):
+            return
         await self._record(f"{SENDING}/{self._delivery.sent}")
+
+    async def own(self) -> None:
+        """See to it that the customer is ours to answer, and know what may be sent."""
+        if not self._is_ours:
+            self.record = await self._records.load(self._customer)
+            await insist(partial(self._own, self.record), self._delivery.pause)
 
     async def send(self, number: int, content: Content) -> None:
         """Send a part of the answer and record that it has left."""
@@ -86,8 +94,8 @@ class Outbox:
         if self._delivery.surface != surface:
             await self._delivery.opened(surface)
 
-    async def _insist_on_owning(self, record: Record | None, pause: Pause) -> None:
-        state = await insist(partial(self._sessions.own, self._customer, record), pause)
+    async def _own(self, record: Record | None) -> None:
+        state = await self._sessions.own(self._customer, record)
         if state in HELD:
             raise HeldError("a person has the customer")
         if state is State.ENDED:
@@ -109,7 +117,7 @@ class Outbox:
                 raise
         else:
             return
-        await self._insist_on_owning(None, self._delivery.pause)
+        await insist(partial(self._own, None), self._delivery.pause)
         try:
             await insist(partial(self._once, body), self._delivery.pause)
         except RefusedError as error:
