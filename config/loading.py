@@ -143,9 +143,14 @@ def _checked(source: _Source) -> _Source:
     lines = [
         one_line(source.where(problem), problem.text)
         for problem in problems
-        if not (problem.wants_more and _is_account(problem.at, source.data))
+        if not (problem.wants_more and _may_be_completed(problem.at, source.data))
     ]
     return replace(source, problems=[*source.problems, *lines])
+
+
+def _may_be_completed(at: FieldPath, data: Mapping[str, Any]) -> bool:
+    """Whether another source may have what is missing: in a group or an account, not in a list."""
+    return len(at) == 1 or _is_account(at, data)
 
 
 def _is_account(at: FieldPath, data: Mapping[str, Any]) -> bool:

@@ -25,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+from config.engine import EngineSettings
 from config.fields import Accounts, Should, Values
 
 _REDIS_SCHEMES = {"redis", "rediss", "redis+cluster"}
@@ -110,22 +111,15 @@ class EndpointSettings(Section):
     )
 
 
-class InferenceSettings(Section):
-    """The model. None set is a mode: XiaoQ then answers from knowledge alone."""
+class InferenceSettings(EngineSettings):
+    """The model: one that XiaoQ runs itself, servers of others, or none, which is a mode too:
+    XiaoQ then answers from knowledge alone.
+    """
 
     endpoints: Annotated[
         tuple[EndpointSettings, ...],
         Should('a list such as [{"url": "http://127.0.0.1:8000/v1", "model": "qwen"}]'),
     ] = Field(default=(), description="Model servers, as a JSON list in the environment.")
-    queue_seconds: float = Field(
-        default=10.0, gt=0, le=86_400, description="Longest wait for a free place."
-    )
-    first_token_seconds: float = Field(
-        default=20.0, gt=0, le=86_400, description="Longest wait for the first token."
-    )
-    total_seconds: float = Field(
-        default=120.0, gt=0, le=86_400, description="Longest time for a whole answer."
-    )
     context_tokens: int = Field(
         default=8192, ge=1024, description="Room for prompt and answer together, in tokens."
     )
