@@ -1,0 +1,110 @@
+"""A model's tokenizer, told apart into text, which is never control, and marks, which always are.
+
+`tokenizer.json` declares added tokens: those of the chat format (`<|im_start|>`) and others that
+the model was trained on (`<tool_call>`). A tokenizer that knows them turns their letters into
+control wherever they stand, in a customer's message too. What `tokenizers` offers against that,
+`encode_special_tokens`, passes over the added tokens that are not called special. So texts are
+encoded by an instance from which all added tokens are removed, and marks are placed by their id.
+"""
+
+import json
+from collections.abc import Iterable
+from enum import Enum
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+
+class Mark(Enum):
+    """A token that steers the model; it cannot be written as text."""
+
+    START = "<|im_start|>"
+    END = "<|im_end|>"
+    END_OF_TEXT = "<|endoftext|>"
+    CALL = "<tool_call>"
+    CALL_END = "</tool_call>"
+
+
+Segment = str | Mark
+"""A stretch of text, or a mark between two of them."""
+
+
+class TokenizerError(Exception):
+    """The tokenizer cannot be used for this chat format; the message says why."""
+
+
+class ChatTokenizer:
+    """Encodes segments to token ids, so that no text becomes a mark."""
+
+    def __init__(self, description: str) -> None:
+        """Build it from the text of a `tokenizer.json`; raises TokenizerError."""
+        try:
+            declared = json.loads(description)
+            added = {token["content"]: int(token["id"]) for token in declared["added_tokens"]}
+            self._whole = Tokenizer.from_str(description)
+            self._plain = Tokenizer.from_str(json.dumps(declared | {"added_tokens": []}))
+        except Exception as error:  # tokenizers raises bare Exception for a file it cannot read
+            raise TokenizerError(f"not a tokenizer.json: {error}") from error
+        self._controls = frozenset(added.values())
+        if missing := [mark.value for mark in Mark if mark.value not in added]:
+            raise TokenizerError(f"the tokenizer has no {', '.join(missing)}")
+        self._ids = {mark: added[mark.value] for mark in Mark}
+        if leaks := [text for text in added if not self._controls.isdisjoint(self.encode(text))]:
+            raise TokenizerError(f"text can become a control token: {', '.join(leaks)}")
+
+    @property
+    def vocabulary(self) -> int:
+        """How many token ids there are; a model may have more, without meaning."""
+        return self._whole.get_vocab_size()
+
+    @property
+    def controls(self) -> frozenset[int]:
+        """The ids of all added tokens."""
+        return self._controls
+
+    def id_of(self, mark: Mark) -> int:
+        """Return a mark's token id."""
+        return self._ids[mark]
+
+    def encode(self, *segments: Segment) -> list[int]:
+        """Encode segments; neighbouring texts are encoded as one text."""
+        ids: list[int] = []
+        for segment in _join(segments):
+            ids += [self._ids[segment]] if isinstance(segment, Mark) else self._encode(segment)
+        return ids
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Return the text of token ids, marks included; half characters become U+FFFD."""
+        return self._whole.decode(list(ids), skip_special_tokens=False)
+
+    def describe(self) -> str:
+        """Return the text of a `tokenizer.json` of the whole tokenizer."""
+        return self._whole.to_str()
+
+    def _encode(self, text: str) -> list[int]:
+        # A lone surrogate, which JSON can carry, becomes a question mark.
+        clean = text.encode(errors="replace").decode()
+        return self._plain.encode(clean, add_special_tokens=False).ids
+
+
+def load_tokenizer(folder: Path) -> ChatTokenizer:
+    """Read the `tokenizer.json` of a model folder; raises TokenizerError."""
+    try:
+        return ChatTokenizer((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TokenizerError(f"cannot read tokenizer.json: {error.strerror}") from error
+
+
+def _join(segments: Iterable[Segment]) -> Iterable[Segment]:
+    """Put neighbouring texts together: where they meet they may share a token."""
+    text = ""
+    for segment in segments:
+        if isinstance(segment, str):
+            text += segment
+            continue
+        if text:
+            yield text
+            text = ""
+        yield segment
+    if text:
+        yield text
