@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-EndReason = Literal["stop", "length", "cancelled", "failed"]
+EndReason = Literal["stop", "length", "cancelled", "refused", "out_of_memory", "failed"]
+"""Engines say `stop`, `length` or `failed`; the rest is said for them by the loop."""
 
 
 class Grammar(Protocol):

@@ -1,0 +1,218 @@
+"""The thread that owns the engine: commands in, one step after another, events out.
+
+The event loop never waits for the engine and the engine never for the event loop: commands go
+through a queue, and all events of a step come with one callback.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from queue import Empty, SimpleQueue
+from typing import TypeVar
+
+import structlog
+
+from inference.serving.engine import (
+    Engine,
+    EngineBrokenError,
+    EngineFacts,
+    JobRefusedError,
+    OutOfMemoryError,
+    Progress,
+)
+from inference.serving.job import Ended, Event, Job
+
+log = structlog.get_logger()
+
+IDLE_BEAT_SECONDS = 0.25
+WATCH_SECONDS = 0.5
+CLOSE_SECONDS = 10.0
+
+T = TypeVar("T")
+Load = Callable[[Progress], Engine]
+Deliver = Callable[[list[Event]], None]
+
+
+class EngineHungError(Exception):
+    """The engine's thread shows no life: only the end of the process frees the card."""
+
+
+class EngineLoop:
+    """An engine in a thread of its own; `open_loop` makes it.
+
+    Its methods are called on the event loop, and so is `deliver`.
+    """
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._commands: SimpleQueue[Job | str | None] = SimpleQueue()
+        self._running: set[str] = set()
+        self._loop = asyncio.get_running_loop()
+        self._loaded: asyncio.Future[EngineFacts] = self._loop.create_future()
+        self._ended: asyncio.Future[Exception | None] = self._loop.create_future()
+        self._beat = time.monotonic()
+        self.deliver: Deliver = lambda _: None
+        """Takes the events of a step."""
+        self.progress = 0.0
+        """Share of the model that is loaded."""
+        self.steps = 0
+        """Steps taken so far."""
+        self.thread = threading.Thread(target=self._main, name="engine", daemon=True)
+
+    @property
+    def facts(self) -> EngineFacts | None:
+        """What the engine holds; None while it is loaded or if it could not be."""
+        return self._loaded.result() if _came_well(self._loaded) else None
+
+    @property
+    def is_alive(self) -> bool:
+        """True from the first step it can take to the last."""
+        return self.facts is not None and not self._ended.done()
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long the thread has shown no life; it beats while idle, too."""
+        return time.monotonic() - self._beat
+
+    def start(self, job: Job) -> None:
+        """Hand a job to the engine; its last event is an `Ended`."""
+        self._commands.put(job)
+
+    def cancel(self, job: str) -> None:
+        """End a job before the next step; an `Ended` follows unless it has ended already."""
+        self._commands.put(job)
+
+    async def load(self) -> EngineFacts:
+        """Wait until the model is loaded; raises what the loading raised."""
+        return await asyncio.shield(self._loaded)
+
+    async def watch(self, hang_seconds: float) -> None:
+        """Return when the engine was closed; raises EngineHungError or what broke it."""
+        while not self._ended.done():
+            await asyncio.wait([self._ended], timeout=WATCH_SECONDS)
+            if not self._ended.done() and self.facts and self.silent_seconds > hang_seconds:
+                raise EngineHungError(f"no step ended for {self.silent_seconds:.0f} s")
+        if (error := self._ended.result()) is not None:
+            raise error
+
+    async def close(self) -> None:
+        """Let the engine free its card; a hung one is left to the end of the process."""
+        self._commands.put(None)
+        await asyncio.wait([self._ended], timeout=CLOSE_SECONDS)
+
+    def _main(self) -> None:
+        try:
+            engine = self._load(self._tell_progress)
+        except Exception as error:  # noqa: BLE001 - handed to whoever waits for the load
+            self._call(_fail, self._loaded, error)
+            self._call(_settle, self._ended, error)
+            return
+        self._beat = time.monotonic()
+        self._call(_settle, self._loaded, engine.facts)
+        error = self._work(engine)
+        self._call(_settle, self._ended, error)
+
+    def _work(self, engine: Engine) -> Exception | None:
+        try:
+            while self._take_commands(engine):
+                if self._running:
+                    self._post(self._step(engine))
+            engine.close()
+        except EngineBrokenError as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - whatever it is, the engine's state is unknown
+            return EngineBrokenError(type(error).__name__)  # its text may quote a customer's
+        return None
+
+    def _take_commands(self, engine: Engine) -> bool:
+        """Do what was asked, waiting for it while nothing runs; False is the end."""
+        wait = not self._running
+        events: list[Event] = []
+        while True:
+            self._beat = time.monotonic()
+            try:
+                command = self._commands.get(wait, IDLE_BEAT_SECONDS)
+            except Empty:
+                break
+            wait = False
+            if command is None:
+                return False
+            if isinstance(command, Job):
+                events += self._start(engine, command)
+            elif command in self._running:
+                self._running.discard(command)
+                engine.cancel(command)
+                events.append(Ended(command, "cancelled"))
+        self._post(events)
+        return True
+
+    def _start(self, engine: Engine, job: Job) -> list[Event]:
+        try:
+            engine.start(job)
+        except JobRefusedError as error:
+            return [Ended(job.id, "refused", fault=str(error))]
+        except OutOfMemoryError as error:
+            return self._recover(engine, {*error.failed, job.id})
+        self._running.add(job.id)
+        return []
+
+    def _step(self, engine: Engine) -> list[Event]:
+        self.steps += 1
+        try:
+            return engine.step()
+        except OutOfMemoryError as error:
+            # An engine that cannot tell whose fault it was would meet it again with the same jobs.
+            return self._recover(engine, set(error.failed) or set(self._running))
+
+    def _recover(self, engine: Engine, failed: set[str]) -> list[Event]:
+        for job in failed:
+            engine.cancel(job)
+        engine.recover()
+        log.warning("out of memory on the card", failed=len(failed), running=len(self._running))
+        return [Ended(job, "out_of_memory") for job in sorted(failed)]
+
+    def _post(self, events: list[Event]) -> None:
+        self._beat = time.monotonic()
+        for event in events:
+            if isinstance(event, Ended):
+                self._running.discard(event.job)
+        if events:
+            self._call(self.deliver, events)
+
+    def _tell_progress(self, share: float) -> None:
+        self.progress = share
+
+    def _call(self, function: Callable[..., None], *arguments: object) -> None:
+        try:
+            self._loop.call_soon_threadsafe(function, *arguments)
+        except RuntimeError:
+            if not self._loop.is_closed():
+                raise
+
+
+@asynccontextmanager
+async def open_loop(load: Load) -> AsyncGenerator[EngineLoop, None]:
+    """Start an engine's thread, which begins to load at once; close it at the end."""
+    loop = EngineLoop(load)
+    loop.thread.start()
+    try:
+        yield loop
+    finally:
+        await loop.close()
+
+
+def _came_well(future: asyncio.Future[EngineFacts]) -> bool:
+    return future.done() and not future.cancelled() and future.exception() is None
+
+
+def _settle(future: asyncio.Future[T], result: T) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def _fail(future: asyncio.Future[EngineFacts], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
+        future.exception()  # told also when nobody waits; then `watch` raises it

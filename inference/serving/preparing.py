@@ -1,0 +1,125 @@
+"""Makes jobs of requests by chat template and tokenizer; slow, so not for the event loop."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from inference.serving.engine import EngineFacts
+from inference.serving.errors import ApiError
+from inference.serving.job import Job
+from inference.serving.protocol import (
+    ChatBody,
+    ChatMessage,
+    CompletionBody,
+    FunctionTool,
+    GenerationBody,
+    TokenizeBody,
+)
+from inference.template import ChatMessage as Turn
+from inference.template import render_chat
+from inference.tokenizer import ChatTokenizer
+from inference.tools import Tool, ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a server offers: a model under a name, its tokenizer, and bounds."""
+
+    name: str
+    tokenizer: ChatTokenizer
+    facts: EngineFacts
+    answer_tokens: int
+    """Longest answer where the caller does not say."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the model, alone and with each adapter."""
+        return (self.name, *(f"{self.name}:{adapter}" for adapter in self.facts.adapters))
+
+    def adapter_of(self, model: str) -> str:
+        """The adapter that a model's name asks for; raises ApiError 404."""
+        if model and model not in self.models:
+            text = f"The model '{model}' does not exist."
+            raise ApiError(404, text, code="model_not_found", param="model")
+        return model.removeprefix(self.name).removeprefix(":")
+
+
+def prepare_chat(served: Served, body: ChatBody) -> Job:
+    """Make a job of a chat; raises ApiError 400 or 404."""
+    tools = () if body.tool_choice == "none" else body.tools
+    prompt = _chat_tokens(served.tokenizer, body.messages, tools)
+    asked = body.max_completion_tokens or body.max_tokens
+    job = _job(served, body, prompt, asked)
+    return replace(
+        job, id=_identity("chatcmpl"), top_logprobs=body.top_logprobs if body.logprobs else None
+    )
+
+
+def prepare_completion(served: Served, body: CompletionBody) -> Job:
+    """Make a job of a plain completion; raises ApiError 400 or 404."""
+    if isinstance(body.prompt, str):
+        prompt = served.tokenizer.encode(body.prompt)
+    else:
+        prompt = list(body.prompt)
+    if any(token >= served.facts.vocabulary for token in prompt):
+        text = f"prompt: token ids should be below {served.facts.vocabulary}"
+        raise ApiError(400, text, param="prompt")
+    if not prompt:
+        raise ApiError(400, "prompt: should not be empty", param="prompt")
+    job = _job(served, body, prompt, body.max_tokens)
+    return replace(job, id=_identity("cmpl"), top_logprobs=body.logprobs)
+
+
+def count_tokens(served: Served, body: TokenizeBody) -> list[int]:
+    """The token ids of a text, or of a conversation in the chat template."""
+    served.adapter_of(body.model)
+    if body.prompt is not None:
+        return served.tokenizer.encode(body.prompt)
+    return _chat_tokens(served.tokenizer, body.messages, body.tools)
+
+
+def warm_up_job(served: Served, system: str) -> Job:
+    """A job that does nothing but leave a system prompt in the cache."""
+    segments = render_chat([Turn("system", system), Turn("user", "")])
+    return Job(_identity("warm-up"), served.tokenizer.encode(*segments), max_tokens=1)
+
+
+def _job(served: Served, body: GenerationBody, prompt: list[int], asked: int | None) -> Job:
+    """The parts that chats and plain completions share."""
+    _check_bias(body, served.facts)
+    room = max(1, served.facts.context_tokens - len(prompt))
+    return Job(
+        id="",
+        prompt=prompt,
+        max_tokens=asked or min(served.answer_tokens, room),
+        sampling=body.sampling,
+        stop=body.stop,
+        adapter=served.adapter_of(body.model),
+    )
+
+
+def _check_bias(body: GenerationBody, facts: EngineFacts) -> None:
+    if any(not 0 <= token < facts.vocabulary for token in body.logit_bias):
+        text = f"logit_bias: token ids should be from 0 to {facts.vocabulary - 1}"
+        raise ApiError(400, text, param="logit_bias")
+
+
+def _chat_tokens(
+    tokenizer: ChatTokenizer, messages: Sequence[ChatMessage], tools: Sequence[FunctionTool]
+) -> list[int]:
+    turns = [_turn(message) for message in messages]
+    described = [
+        Tool(tool.function.name, tool.function.description, tool.function.parameters)
+        for tool in tools
+    ]
+    return tokenizer.encode(*render_chat(turns, described))
+
+
+def _turn(message: ChatMessage) -> Turn:
+    role = "system" if message.role == "developer" else message.role
+    calls = [ToolCall(call.function.name, call.function.arguments) for call in message.tool_calls]
+    return Turn(role, message.content, tuple(calls))
+
+
+def _identity(kind: str) -> str:
+    return f"{kind}-{secrets.token_hex(12)}"

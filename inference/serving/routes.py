@@ -1,0 +1,181 @@
+"""The HTTP door of a model server: OpenAI's routes, `/tokenize`, `/health` and `/metrics`."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import TypeVar
+
+from aiohttp import web
+
+from inference.serving.answers import AnswerStream, Reader, WholeAnswer
+from inference.serving.chunks import ChatChunks, CompletionChunks
+from inference.serving.errors import ApiError
+from inference.serving.guard import STREAM, Guard
+from inference.serving.job import Job
+from inference.serving.keys import caller_of
+from inference.serving.metrics import CONTENT_TYPE
+from inference.serving.preparing import count_tokens, prepare_chat, prepare_completion
+from inference.serving.protocol import (
+    Body,
+    ChatBody,
+    CompletionBody,
+    GenerationBody,
+    TokenizeBody,
+    parse,
+)
+from inference.serving.server import ModelServer
+
+B = TypeVar("B", bound=Body)
+T = TypeVar("T")
+
+STREAM_HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",
+}
+
+
+class Routes:
+    """Answers requests with what a model server says.
+
+    `workers` parse bodies and encode prompts: both take milliseconds that the event loop has not.
+    """
+
+    def __init__(self, server: ModelServer, guard: Guard, workers: Executor) -> None:
+        self._server = server
+        self._guard = guard
+        self._workers = workers
+        self._started = int(time.time())
+
+    def all(self) -> list[web.RouteDef]:
+        """Where they are mounted."""
+        guarded = self._guard.wrap
+        return [
+            web.post("/v1/chat/completions", guarded(self.chat)),
+            web.post("/v1/completions", guarded(self.complete)),
+            web.get("/v1/models", guarded(self.models)),
+            web.get("/v1/models/{model}", guarded(self.model)),
+            web.post("/tokenize", guarded(self.tokenize)),
+            web.get("/health", self.health),
+            web.get("/metrics", self.numbers),
+            web.route("*", "/{path:.*}", guarded(self.nothing)),
+        ]
+
+    async def chat(self, request: web.Request) -> web.StreamResponse:
+        """Answer a chat."""
+        body, job = await self._read(request, ChatBody, self._prepare_chat)
+        model = body.model or self._server.served.name
+        reader = Reader(has_tools=bool(body.tools))
+        if body.stream:
+            return await self._stream(request, body, job, ChatChunks(job.id, model), reader)
+        answer = await self._collect(request, body, job, reader)
+        return web.json_response(answer.chat_body(job.id, model, with_logprobs=body.logprobs))
+
+    async def complete(self, request: web.Request) -> web.StreamResponse:
+        """Continue a text."""
+        body, job = await self._read(request, CompletionBody, self._prepare_completion)
+        model = body.model or self._server.served.name
+        if body.stream:
+            chunks = CompletionChunks(job.id, model)
+            return await self._stream(request, body, job, chunks, Reader())
+        answer = await self._collect(request, body, job, Reader())
+        with_logprobs = body.logprobs is not None
+        return web.json_response(answer.completion_body(job.id, model, with_logprobs=with_logprobs))
+
+    async def tokenize(self, request: web.Request) -> web.Response:
+        """Count tokens, as vLLM does."""
+
+        def count(body: TokenizeBody) -> list[int]:
+            return count_tokens(self._server.served, body)
+
+        _, tokens = await self._read(request, TokenizeBody, count)
+        context = self._server.served.facts.context_tokens
+        return web.json_response({"count": len(tokens), "max_model_len": context, "tokens": tokens})
+
+    async def models(self, _: web.Request) -> web.Response:
+        """The model, alone and with each of its adapters."""
+        data = [self._describe(name) for name in self._server.served.models]
+        return web.json_response({"object": "list", "data": data})
+
+    async def model(self, request: web.Request) -> web.Response:
+        """One of them."""
+        name = request.match_info["model"]
+        self._server.served.adapter_of(name)
+        return web.json_response(self._describe(name))
+
+    async def nothing(self, request: web.Request) -> web.Response:
+        """What OpenAI has and this server has not."""
+        raise ApiError(404, f"Nothing answers to {request.method} here.")
+
+    async def health(self, _: web.Request) -> web.Response:
+        """How the engine is; 200 only when it is ready."""
+        health = self._server.health
+        status = 200 if health.state == "ready" else 503
+        return web.json_response(text=health.model_dump_json(), status=status)
+
+    async def numbers(self, _: web.Request) -> web.Response:
+        """All metrics."""
+        return web.Response(
+            body=self._server.metrics.render(), headers={"Content-Type": CONTENT_TYPE}
+        )
+
+    def _prepare_chat(self, body: ChatBody) -> Job:
+        return prepare_chat(self._server.served, body)
+
+    def _prepare_completion(self, body: CompletionBody) -> Job:
+        return prepare_completion(self._server.served, body)
+
+    async def _read(
+        self, request: web.Request, kind: type[B], prepare: Callable[[B], T]
+    ) -> tuple[B, T]:
+        """Read a body and make of it what is asked for, away from the event loop."""
+        raw = await request.read()
+
+        def work() -> tuple[B, T]:
+            body = parse(kind, raw)
+            return body, prepare(body)
+
+        return await asyncio.get_running_loop().run_in_executor(self._workers, work)
+
+    async def _stream(
+        self,
+        request: web.Request,
+        body: GenerationBody,
+        job: Job,
+        chunks: ChatChunks | CompletionChunks,
+        reader: Reader,
+    ) -> web.StreamResponse:
+        """Write events as they come; the status leaves with the first, so that until then a caller
+        can go elsewhere.
+        """
+        response = web.StreamResponse(headers=STREAM_HEADERS)
+        answer = AnswerStream(chunks, reader, with_usage=body.stream_options.include_usage)
+        async with self._server.generate(job, caller_of(request, body.user)) as stream:
+            while not stream.is_complete:
+                data = answer.write(await stream.read())
+                if data and not response.prepared:
+                    await response.prepare(request)
+                    request[STREAM] = response
+                if data:
+                    await response.write(data)
+        return response
+
+    async def _collect(
+        self, request: web.Request, body: GenerationBody, job: Job, reader: Reader
+    ) -> WholeAnswer:
+        answer = WholeAnswer(reader)
+        async with self._server.generate(job, caller_of(request, body.user)) as stream:
+            while not stream.is_complete:
+                answer.read(await stream.read())
+        return answer
+
+    def _describe(self, name: str) -> dict[str, str | int]:
+        context = self._server.served.facts.context_tokens
+        return {
+            "id": name,
+            "object": "model",
+            "created": self._started,
+            "owned_by": "xiaoq",
+            "max_model_len": context,
+        }
