@@ -50,9 +50,8 @@ def test_a_mark_is_its_token(tokenizer: ChatTokenizer) -> None:
 
 
 @pytest.mark.model
+@pytest.mark.parametrize("tokenizer", ["real"], indirect=True)
 def test_the_ids_are_those_of_qwen(tokenizer: ChatTokenizer) -> None:
-    if tokenizer.vocabulary < 100_000:
-        pytest.skip("of the real tokenizer alone")
     assert tokenizer.encode("Hello world") == [9707, 1879]
     expected = [151644, 8948, 198, 2610, 525]
     assert tokenizer.encode(Mark.START, "system\nYou are") == expected

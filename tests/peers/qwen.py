@@ -1,7 +1,7 @@
 """Qwen2.5's tokenizer, made from its ranks, and a small one of the same make, trained on the spot.
 
 The ranks come with the `dashscope` package (Apache-2.0), which `make test-model` installs; nothing
-of it is imported. A rank file has no merges: a token is taken apart by encoding it with lower ranks.
+of it is imported. A rank file has no merges: a token is split by encoding it with lower ranks.
 """
 
 import base64
