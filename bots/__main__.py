@@ -19,6 +19,7 @@ from bots.app import READY, open_house, run_house
 from bots.disk import check_state_dir
 from bots.doctor import examine
 from bots.house import House, Role
+from bots.models import cli as model_cli
 from bots.screen import address_of, welcome
 from bots.terminal import ServerGoneError, chat_in_terminal
 from config.errors import ConfigError
@@ -40,6 +41,7 @@ cli = typer.Typer(
 )
 persona_cli = typer.Typer(help="Persona files.", no_args_is_help=True)
 cli.add_typer(persona_cli, name="persona")
+cli.add_typer(model_cli, name="model")
 
 
 @cli.command()

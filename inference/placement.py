@@ -85,8 +85,12 @@ class Layout:
 
     def conversations(self, tokens: int) -> int:
         """How many of a length fit; each lies in one unit, in whole pages."""
-        length = -(-tokens // PAGE_TOKENS) * PAGE_TOKENS
-        return sum(unit.pool_tokens // length for unit in self.units)
+        return sum(unit.pool_tokens // pages(tokens) for unit in self.units)
+
+
+def pages(tokens: int) -> int:
+    """Round a length up to whole pages."""
+    return -(-tokens // PAGE_TOKENS) * PAGE_TOKENS
 
 
 def lay_out(settings: EngineSettings, demand: Demand, cards: Sequence[Card]) -> Layout:
@@ -139,7 +143,7 @@ def tensor(demand: Demand, cards: Sequence[Card], least: int = PAGE_TOKENS) -> L
     tightest = min(demand.room(card) for card in cards) - demand.weights.on_card // len(cards)
     shape, cache = demand.shape, demand.cache
     each = shape.token_bytes(cache) / len(cards) + shape.staging_bytes(cache)
-    pool = _pages(tightest / each)
+    pool = _whole_pages(tightest / each)
     if pool < least:
         raise PlacementError(_too_small_together(demand, cards, least))
     layers = (shape.num_hidden_layers,) * len(cards)
@@ -156,10 +160,9 @@ def _auto(demand: Demand, cards: Sequence[Card], least: int) -> Layout:
         why = f"{error}; so its layers go over {len(cards)} cards"
         return Layout("split", split(demand, cards, least=least).units, why)
     smallest = min(layout.units, key=lambda unit: unit.pool_tokens).pool_tokens
-    why = (
-        f"one card holds model and pool ({smallest} tokens, {least} needed), "
-        f"and whole models side by side are fastest: {len(cards)} of them"
-    )
+    why = f"one card holds model and pool ({smallest} tokens, {least} needed)"
+    if len(cards) > 1:
+        why += f", and {len(cards)} whole models side by side are fastest"
     return Layout("replicas", layout.units, why)
 
 
@@ -168,7 +171,7 @@ def _pool(demand: Demand, cards: Sequence[Card], layers: Sequence[int]) -> int:
     shape, cache = demand.shape, demand.cache
     heads = [0] * (len(cards) - 1) + [demand.weights.head]
     return min(
-        _pages(
+        _whole_pages(
             (demand.room(card) - head - count * demand.weights.layers / shape.num_hidden_layers)
             / (count * shape.layer_token_bytes(cache) + shape.staging_bytes(cache) or 1)
         )
@@ -219,7 +222,7 @@ def _by_shares(demand: Demand, cards: Sequence[Card], shares: Sequence[float]) -
     return tuple(layers)
 
 
-def _pages(tokens: float) -> int:
+def _whole_pages(tokens: float) -> int:
     return max(0, int(tokens // PAGE_TOKENS)) * PAGE_TOKENS
 
 
