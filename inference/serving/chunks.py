@@ -97,7 +97,7 @@ class CompletionChunks:
         """Nothing: a plain completion begins with its text."""
         return b""
 
-    def call(self, said: CallBegun | CallArguments) -> bytes:
+    def call(self, _: CallBegun | CallArguments) -> bytes:
         """Nothing: a plain completion has no calls."""
         return b""
 

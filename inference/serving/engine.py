@@ -1,4 +1,4 @@
-"""What a model server needs of an engine. All methods are called by one thread, the engine's own."""
+"""What a model server needs of an engine. One thread calls all methods, the engine's own."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,8 +10,12 @@ Progress = Callable[[float], None]
 """Told from 0 to 1 while a model is loaded; may be called from the loading thread."""
 
 
+class LoadRefusedError(Exception):
+    """Model or settings cannot be used as they are; the message is one line that says why."""
+
+
 class JobRefusedError(Exception):
-    """This job can never run here (too long, unknown adapter); the message says why, with numbers."""
+    """This job can never run here (too long, unknown adapter); the message says why."""
 
 
 class OutOfMemoryError(Exception):

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from queue import Empty, SimpleQueue
-from typing import TypeVar
+from typing import Protocol
 
 import structlog
 
@@ -30,19 +30,29 @@ IDLE_BEAT_SECONDS = 0.25
 WATCH_SECONDS = 0.5
 CLOSE_SECONDS = 10.0
 
-T = TypeVar("T")
 Load = Callable[[Progress], Engine]
-Deliver = Callable[[list[Event]], None]
 
 
 class EngineHungError(Exception):
     """The engine's thread shows no life: only the end of the process frees the card."""
 
 
+class Listener(Protocol):
+    """Hears what the engine does; called on the event loop."""
+
+    def deliver(self, events: list[Event]) -> None:
+        """Take the events of a step."""
+        ...
+
+    def fail(self, error: Exception) -> None:
+        """Take note that no more events will come."""
+        ...
+
+
 class EngineLoop:
     """An engine in a thread of its own; `open_loop` makes it.
 
-    Its methods are called on the event loop, and so is `deliver`.
+    Its methods are called on the event loop; nothing is started before it has a listener.
     """
 
     def __init__(self, load: Load) -> None:
@@ -53,12 +63,10 @@ class EngineLoop:
         self._loaded: asyncio.Future[EngineFacts] = self._loop.create_future()
         self._ended: asyncio.Future[Exception | None] = self._loop.create_future()
         self._beat = time.monotonic()
-        self.deliver: Deliver = lambda _: None
-        """Takes the events of a step."""
+        self._is_given_up = False
+        self.listener: Listener | None = None
         self.progress = 0.0
         """Share of the model that is loaded."""
-        self.steps = 0
-        """Steps taken so far."""
         self.thread = threading.Thread(target=self._main, name="engine", daemon=True)
 
     @property
@@ -86,33 +94,43 @@ class EngineLoop:
 
     async def load(self) -> EngineFacts:
         """Wait until the model is loaded; raises what the loading raised."""
-        return await asyncio.shield(self._loaded)
+        await asyncio.wait([self._loaded])
+        return self._loaded.result()
 
     async def watch(self, hang_seconds: float) -> None:
         """Return when the engine was closed; raises EngineHungError or what broke it."""
         while not self._ended.done():
             await asyncio.wait([self._ended], timeout=WATCH_SECONDS)
             if not self._ended.done() and self.facts and self.silent_seconds > hang_seconds:
+                self._is_given_up = True
                 raise EngineHungError(f"no step ended for {self.silent_seconds:.0f} s")
         if (error := self._ended.result()) is not None:
             raise error
 
     async def close(self) -> None:
-        """Let the engine free its card; a hung one is left to the end of the process."""
+        """Let the engine free its card.
+
+        One that hangs or is still being loaded is left to the end of the process.
+        """
         self._commands.put(None)
-        await asyncio.wait([self._ended], timeout=CLOSE_SECONDS)
+        if self.facts is not None and not self._is_given_up:
+            await asyncio.wait([self._ended], timeout=CLOSE_SECONDS)
 
     def _main(self) -> None:
         try:
             engine = self._load(self._tell_progress)
         except Exception as error:  # noqa: BLE001 - handed to whoever waits for the load
-            self._call(_fail, self._loaded, error)
-            self._call(_settle, self._ended, error)
+            self._call(self._loaded.set_exception, error)
+            self._call(self._end, error)
             return
         self._beat = time.monotonic()
-        self._call(_settle, self._loaded, engine.facts)
-        error = self._work(engine)
-        self._call(_settle, self._ended, error)
+        self._call(self._loaded.set_result, engine.facts)
+        self._call(self._end, self._work(engine))
+
+    def _end(self, error: Exception | None) -> None:
+        self._ended.set_result(error)
+        if error is not None and self.listener is not None:
+            self.listener.fail(error)
 
     def _work(self, engine: Engine) -> Exception | None:
         try:
@@ -159,7 +177,6 @@ class EngineLoop:
         return []
 
     def _step(self, engine: Engine) -> list[Event]:
-        self.steps += 1
         try:
             return engine.step()
         except OutOfMemoryError as error:
@@ -178,8 +195,8 @@ class EngineLoop:
         for event in events:
             if isinstance(event, Ended):
                 self._running.discard(event.job)
-        if events:
-            self._call(self.deliver, events)
+        if events and self.listener is not None:
+            self._call(self.listener.deliver, events)
 
     def _tell_progress(self, share: float) -> None:
         self.progress = share
@@ -205,14 +222,3 @@ async def open_loop(load: Load) -> AsyncGenerator[EngineLoop, None]:
 
 def _came_well(future: asyncio.Future[EngineFacts]) -> bool:
     return future.done() and not future.cancelled() and future.exception() is None
-
-
-def _settle(future: asyncio.Future[T], result: T) -> None:
-    if not future.done():
-        future.set_result(result)
-
-
-def _fail(future: asyncio.Future[EngineFacts], error: Exception) -> None:
-    if not future.done():
-        future.set_exception(error)
-        future.exception()  # told also when nobody waits; then `watch` raises it

@@ -19,6 +19,7 @@ from pydantic import BaseModel, SecretStr
 
 from config.engine import EngineSettings
 from config.fields import Values
+from config.settings import LogSettings
 
 
 class ExitCode(IntEnum):
@@ -47,6 +48,9 @@ class UnitOrder(Values):
     port: int = 0
     api_key: SecretStr | None = None
     """Key that callers must send. It is not part of `settings` here."""
+    warm_up: tuple[str, ...] = ()
+    """System prompts to read before the first request."""
+    log: LogSettings = LogSettings()
 
     def to_line(self) -> bytes:
         """Write the order down, its secret included: for the unit's standard input alone."""

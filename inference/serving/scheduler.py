@@ -61,7 +61,7 @@ class Scheduler:
         self._closed: Exception | None = None
         self.facts = facts
         """What the engine holds."""
-        engine.deliver = self.deliver
+        engine.listener = self
 
     @property
     def waiting(self) -> int:

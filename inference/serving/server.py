@@ -8,7 +8,7 @@ import structlog
 
 from config.engine import EngineSettings
 from inference.serving.admission import Limits, QueueFullError
-from inference.serving.engine import JobRefusedError
+from inference.serving.engine import EngineFacts, JobRefusedError
 from inference.serving.errors import ApiError
 from inference.serving.job import Job
 from inference.serving.loop import EngineLoop
@@ -68,7 +68,7 @@ class ModelServer:
             raise ApiError(503, text, code="loading", retry_seconds=LOADING_RETRY_SECONDS)
         return self._served
 
-    async def open(self, tokenizer: ChatTokenizer, warm_up: Sequence[str] = ()) -> None:
+    async def open(self, tokenizer: ChatTokenizer, warm_up: Sequence[str] = ()) -> EngineFacts:
         """Wait for the engine, put system prompts into its cache, and begin to serve.
 
         Raises what the engine's loading raised.
@@ -85,6 +85,7 @@ class ModelServer:
             await self._warm_up(self._scheduler, warm_up_job(served, system))
         self._served = served
         self._state = "ready"
+        return facts
 
     def generate(self, job: Job, caller: str) -> AbstractAsyncContextManager[JobStream]:
         """Have a job done, see `Scheduler.generate`."""
