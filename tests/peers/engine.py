@@ -1,16 +1,18 @@
-"""An engine that says what it is told to, and a tokenizer in which a byte is a token.
+"""An engine that says what it is told to, a letter a step, and a tokenizer of bytes.
 
-The script is the prompt's last message: it is said back a token (a byte's worth of text) a step.
-Faults are injected by the test's thread; what the engine saw is read from there.
+Its thread is the model server's; a test says how many steps it may take, which faults its calls
+raise, and waits until something is true of it.
 """
 
+import asyncio
+import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from inference.serving.engine import EngineFacts, JobRefusedError
+from inference.serving.engine import EngineFacts, JobRefusedError, OutOfMemoryError, Progress
 from inference.serving.job import Ended, Event, Job, Likelihood, Piece, Prefilled, Sampled
 from inference.tokenizer import ChatTokenizer, Mark
 
@@ -23,103 +25,159 @@ FACTS = EngineFacts(
     vocabulary=512,
     adapters=("repairs",),
 )
+ANSWER = "好的，马上为您查询。"
 
 
 def byte_tokenizer() -> ChatTokenizer:
-    """A tokenizer of 256 bytes and the marks; text and tokens are easily told from each other."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE(vocab={char: i for i, char in enumerate(alphabet)}, merges=[]))
+    """Build a tokenizer in which a byte is a token."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    model = models.BPE(vocab={letter: i for i, letter in enumerate(letters)}, merges=[])
+    tokenizer = Tokenizer(model)
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_tokens([mark.value for mark in Mark])
     return ChatTokenizer(tokenizer.to_str())
 
 
-TOKENIZER = byte_tokenizer()
-
-
 @dataclass(slots=True)
 class _Running:
     job: Job
-    answer: list[str]
+    prefill_left: int
     said: int = 0
-    is_read: bool = False
 
 
 @dataclass
 class ScriptedEngine:
-    """Says an answer's letters one a step; every method is called by the engine's thread."""
+    """An engine for tests; all of it may be read at any time."""
 
     facts: EngineFacts = FACTS
-    answer: str = "好的，马上为您查询。"
-    step_seconds: float = 0.0
-    load_seconds: float = 0.0
+    answer: str = ANSWER
     prefill_steps: int = 1
-    seen: list[Job] = field(default_factory=list)
-    cancelled: list[str] = field(default_factory=list)
+    cached_tokens: int = 0
+    step_seconds: float = 0.0
+    pieces: tuple[str, ...] = ()
+    """How the answer is cut; letter by letter if not said."""
+    load_fault: Exception | None = None
     faults: list[Exception] = field(default_factory=list)
-    """Raised by the next steps, one each."""
-    refusal: str = ""
-    """Why jobs are refused, if they are."""
-    on_step: Callable[[], None] | None = None
+    """The next steps raise these, one each."""
+    start_fault: Exception | None = None
+    """The next start raises this."""
+    seen: list[Job] = field(default_factory=list)
+    running: dict[str, _Running] = field(default_factory=dict)
+    cancelled: list[str] = field(default_factory=list)
     steps: int = 0
     recoveries: int = 0
     is_closed: bool = False
-    running: dict[str, _Running] = field(default_factory=dict)
+    _allowed: int | None = None
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def load(self, progress: Progress) -> "ScriptedEngine":
+        """Stand for the loading of a model."""
+        for quarter in range(1, 5):
+            progress(quarter / 4)
+            self._wait_for_permission()
+        if self.load_fault is not None:
+            raise self.load_fault
+        return self
+
+    def allow(self, steps: int | None) -> None:
+        """Let it take so many more steps (quarters of a load count, too); None: any number."""
+        with self._changed:
+            self._allowed = steps
+            self._changed.notify_all()
+
+    async def until(self, condition: Callable[[], bool], seconds: float = 5.0) -> None:
+        """Wait until something is true of the engine."""
+
+        def wait() -> bool:
+            with self._changed:
+                return self._changed.wait_for(condition, seconds)
+
+        assert await asyncio.to_thread(wait), "the engine did not come to it in time"
 
     def start(self, job: Job) -> None:
-        self.seen.append(job)
-        if self.refusal:
-            raise JobRefusedError(self.refusal)
-        letters = list(self.answer)[: job.max_tokens]
-        self.running[job.id] = _Running(job, letters)
+        """Take a job up."""
+        with self._changed:
+            self.seen.append(job)
+            self._changed.notify_all()
+            if self.start_fault is not None:
+                fault, self.start_fault = self.start_fault, None
+                raise fault
+            self.running[job.id] = _Running(job, self.prefill_steps)
 
     def cancel(self, job: str) -> None:
-        if self.running.pop(job, None) is not None:
-            self.cancelled.append(job)
+        """End a job."""
+        with self._changed:
+            if self.running.pop(job, None) is not None:
+                self.cancelled.append(job)
+            self._changed.notify_all()
 
     def step(self) -> list[Event]:
-        self.steps += 1
-        if self.on_step is not None:
-            self.on_step()
+        """Say a letter of each answer."""
+        self._wait_for_permission()
         if self.step_seconds:
             time.sleep(self.step_seconds)
-        if self.faults:
-            raise self.faults.pop(0)
-        return [event for each in list(self.running.values()) for event in self._advance(each)]
+        with self._changed:
+            self.steps += 1
+            self._changed.notify_all()
+            if self.faults:
+                raise self._blame(self.faults.pop(0))
+            return [event for each in list(self.running.values()) for event in self._go_on(each)]
 
     def recover(self) -> None:
+        """Take note that it was called."""
         self.recoveries += 1
 
     def close(self) -> None:
+        """Take note that it was called."""
         self.is_closed = True
 
-    def _advance(self, running: _Running) -> Iterator[Event]:
+    def _wait_for_permission(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._allowed != 0)
+            if self._allowed is not None:
+                self._allowed -= 1
+
+    def _blame(self, fault: Exception) -> Exception:
+        """An OutOfMemoryError that names a number is about the job started in that place."""
+        if isinstance(fault, OutOfMemoryError):
+            failed = tuple(self.seen[int(place)].id for place in fault.failed)
+            for job in failed:
+                self.running.pop(job, None)
+            return OutOfMemoryError(failed)
+        return fault
+
+    def _go_on(self, running: _Running) -> Iterator[Event]:
         job = running.job
-        if not running.is_read:
-            running.is_read = True
-            yield Prefilled(job.id, cached_tokens=0)
+        if running.prefill_left:
+            running.prefill_left -= 1
+            if not running.prefill_left:
+                yield Prefilled(job.id, self.cached_tokens)
             return
-        if running.said < len(running.answer):
-            letter = running.answer[running.said]
+        pieces = self.pieces or self.answer
+        if running.said < min(len(pieces), job.max_tokens):
+            piece = pieces[running.said]
             running.said += 1
-            yield Piece(job.id, letter, 1, _sampled(job, letter))
-        if running.said >= len(running.answer):
+            yield Piece(job.id, piece, 1, _sampled(job, piece))
+        if running.said >= min(len(pieces), job.max_tokens):
             del self.running[job.id]
-            is_cut = len(self.answer) > job.max_tokens
-            yield Ended(
-                job.id,
-                "length" if is_cut else "stop",
-                prompt_tokens=len(job.prompt),
-                cached_tokens=0,
-                completion_tokens=running.said,
-            )
+            reason = "length" if len(pieces) > job.max_tokens else "stop"
+            prompt = len(job.prompt)
+            yield Ended(job.id, reason, prompt, self.cached_tokens, running.said)
 
 
-def _sampled(job: Job, letter: str) -> tuple[Sampled, ...]:
+def refusing(why: str) -> ScriptedEngine:
+    """An engine that refuses the first job."""
+    return ScriptedEngine(start_fault=JobRefusedError(why))
+
+
+def facts(**changes: int) -> EngineFacts:
+    """The usual facts, but for these."""
+    return replace(FACTS, **changes)
+
+
+def _sampled(job: Job, piece: str) -> tuple[Sampled, ...]:
     if job.top_logprobs is None:
         return ()
-    rivals = tuple(
-        Likelihood(rank, b"x" * rank, -1.0 - rank) for rank in range(1, job.top_logprobs + 1)
-    )
-    return (Sampled(Likelihood(0, letter.encode(), -0.5), rivals),)
+    rivals = [Likelihood(rank, b"x" * rank, -1.0 * rank) for rank in range(1, job.top_logprobs + 1)]
+    return (Sampled(Likelihood(0, piece.encode(), -0.5), tuple(rivals)),)
