@@ -109,6 +109,10 @@ class EndpointSettings(Section):
     queue: int = Field(
         default=64, ge=0, le=100_000, description="Requests that may wait here for a free place."
     )
+    socket: Annotated[Path | None, Should("the path of a unix socket")] = Field(
+        default=None,
+        description="Unix socket on which the server listens, instead of the address's own host.",
+    )
 
 
 class InferenceSettings(EngineSettings):

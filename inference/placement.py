@@ -34,6 +34,8 @@ class Card:
     total: int
     free: int
     name: str = ""
+    uuid: str = ""
+    """Stays the same when a card before it is gone, unlike its number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +100,9 @@ def lay_out(settings: EngineSettings, demand: Demand, cards: Sequence[Card]) -> 
     if not cards:
         raise PlacementError("there is no card")
     if settings.placement == "split":
-        return split(demand, cards, settings.gpu_split)
+        return split(demand, cards, settings.gpu_split, settings.pool_tokens or PAGE_TOKENS)
     if settings.placement == "tensor":
-        return tensor(demand, cards)
+        return tensor(demand, cards, settings.pool_tokens or PAGE_TOKENS)
     least = settings.pool_tokens or settings.max_seq_len or demand.shape.max_position_embeddings
     if settings.placement == "replicas":
         return replicas(demand, cards, least)
