@@ -35,7 +35,7 @@ class Metrics:
         self.running = self._gauge("jobs_running", "Jobs in the engine")
         self.free_tokens = self._gauge("pool_free_tokens", "Room of the engine that no job has")
         self.silent = self._gauge("heartbeat_age_seconds", "Since the engine's thread showed life")
-        self.loaded = self._gauge("model_loaded_ratio", "Share of the model that is loaded")
+        self.loaded = self._gauge("loaded_ratio", "Share of the model that is loaded")
 
     def count(self, events: Iterable[Event]) -> None:
         """Count the events of a step."""

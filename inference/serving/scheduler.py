@@ -64,6 +64,11 @@ class Scheduler:
         engine.listener = self
 
     @property
+    def has_requests(self) -> bool:
+        """Whether anybody waits for an answer or for its end."""
+        return bool(self._requests)
+
+    @property
     def waiting(self) -> int:
         """Jobs in the queue."""
         return self._admission.waiting

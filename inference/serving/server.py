@@ -61,6 +61,11 @@ class ModelServer:
         )
 
     @property
+    def has_requests(self) -> bool:
+        """Whether anybody waits for an answer or for its end."""
+        return self._scheduler is not None and self._scheduler.has_requests
+
+    @property
     def served(self) -> Served:
         """What it offers; raises ApiError 503 while the model is loaded."""
         if self._served is None:

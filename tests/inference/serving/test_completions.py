@@ -51,7 +51,7 @@ async def test_log_probabilities_say_where_in_the_answer_a_token_stands(streamed
     assert [token for each in told for token in each.tokens] == ["ab", "c", "d"]
     assert [offset for each in told for offset in each.text_offset] == [0, 2, 3]
     assert [chance for each in told for chance in each.token_logprobs] == [-0.5] * 3
-    assert [set(top) for each in told for top in each.top_logprobs][0] == {"ab", "x"}
+    assert set(told[0].top_logprobs[0]) == {"ab", "x"}
 
 
 async def test_tokens_of_a_text_are_counted_as_vllm_does():
