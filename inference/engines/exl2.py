@@ -5,16 +5,25 @@ an `Engine` of it. Only its synchronous generator is used: the async one runs th
 the event loop and hangs after an error. Nothing here is safe for two threads.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from exllamav2 import (
     ExLlamaV2,
+    ExLlamaV2Cache,
+    ExLlamaV2Cache_Q4,
+    ExLlamaV2Cache_Q6,
+    ExLlamaV2Cache_Q8,
+    ExLlamaV2Cache_TP,
     ExLlamaV2CacheBase,
+    ExLlamaV2Config,
     ExLlamaV2Lora,
     ExLlamaV2Tokenizer,
     SeqTensor,
+    attn,
+    rope,
 )
 from exllamav2.generator import (
     ExLlamaV2DynamicGenerator,
@@ -23,10 +32,12 @@ from exllamav2.generator import (
 )
 from exllamav2.generator.filters import ExLlamaV2Filter
 
-from config.engine import EngineSettings
+from config.engine import PAGE_TOKENS, CacheName, EngineSettings
 from inference.engines.exl2_sampling import Bias, sampler_fields, weigh
 from inference.engines.masks import Mask
 from inference.engines.pieces import token_bytes
+from inference.engines.yarn import reference_yarn
+from inference.serving.engine import Progress
 from inference.serving.job import Job, Sampled
 
 STOP_TOKENS = ("<|im_end|>", "<|endoftext|>")
@@ -36,6 +47,12 @@ DRAFT_TOKENS = 4
 STEP_TOKENS = 8
 """Most tokens of one answer that a step evaluates (the library's max_q_size)."""
 INCOMPLETE = "\N{REPLACEMENT CHARACTER}"
+CACHES: Mapping[CacheName, type[ExLlamaV2CacheBase]] = {
+    "fp16": ExLlamaV2Cache,
+    "q8": ExLlamaV2Cache_Q8,
+    "q6": ExLlamaV2Cache_Q6,
+    "q4": ExLlamaV2Cache_Q4,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +83,63 @@ class Parts:
         named = (getattr(self.model.config, "generation_config", None) or {}).get("eos_token_id")
         ids = [self.tokenizer.tokenizer_model.piece_to_id(name) for name in STOP_TOKENS]
         return frozenset(int(token) for token in [*ids, *(named or [])] if token is not None)
+
+
+def has_paged_attention() -> bool:
+    """Whether flash-attn is there, without which one job runs at a time."""
+    return bool(attn.has_flash_attn_with_paged)
+
+
+def open_model(folder: Path, context: int, settings: EngineSettings) -> ExLlamaV2:
+    """Lay out a model for sequences of `context` tokens; AssertionError says what it lacks."""
+    config = ExLlamaV2Config(str(folder))
+    trained = config.max_seq_len
+    if config.alt_rope_method == "yarn":
+        trained = config.yarn_rope_original_max_position_embeddings
+    rows = -(-settings.batch * STEP_TOKENS // PAGE_TOKENS) * PAGE_TOKENS
+    config.max_input_len = max(settings.prefill_chunk, rows)
+    config.max_output_len = STEP_TOKENS
+    config.max_seq_len = context
+    if context > trained:
+        config.alt_rope_method = "yarn"
+        config.yarn_rope_factor = context / trained
+        config.yarn_rope_original_max_position_embeddings = trained
+        rope.get_rope_params_yarn = reference_yarn
+    return ExLlamaV2(config)
+
+
+def open_tokenizer(model: ExLlamaV2) -> ExLlamaV2Tokenizer:
+    """Read the tokenizer in a model's folder."""
+    return ExLlamaV2Tokenizer(model.config)
+
+
+def load_layers(model: ExLlamaV2, limits: Sequence[float], progress: Progress) -> None:
+    """Load a model, its layers card by card; `limits` are GiB as the library counts them."""
+    model.load(gpu_split=list(limits), callback=lambda done, total: progress(done / total))
+
+
+def load_tensor_parallel(
+    model: ExLlamaV2, shares: Sequence[float], cache: CacheName, pool: int, progress: Progress
+) -> None:
+    """Load a part of every layer onto every card, `shares` GiB of each at most."""
+    model.load_tp(
+        gpu_split=list(shares),
+        callback=lambda done, total: progress(done / total),
+        expect_cache_tokens=pool,
+        expect_cache_base=CACHES[cache],
+    )
+
+
+def make_cache(model: ExLlamaV2, cache: CacheName, pool: int) -> ExLlamaV2CacheBase:
+    """Allocate the pool beside a loaded model."""
+    if model.tp_context is not None:
+        return ExLlamaV2Cache_TP(model, base=CACHES[cache], max_seq_len=pool)
+    return CACHES[cache](model, max_seq_len=pool)
+
+
+def load_adapter(model: ExLlamaV2, folder: Path) -> ExLlamaV2Lora:
+    """Load a LoRA adapter beside its model; ValueError or OSError says why not."""
+    return ExLlamaV2Lora.from_directory(model, str(folder))
 
 
 def make_generator(

@@ -88,6 +88,17 @@ class Exl2Engine:
             return self._fail(error)
         return [event for result in results for event in self._tell(result)]
 
+    def rehearse(self) -> None:
+        """Read the longest prompt and write to a full batch once: memory is asked for now or never.
+
+        Kernels choose their shapes on the way, too. Raises what `step` raises.
+        """
+        longest = self.facts.context_tokens - 1
+        pages = self.facts.pool_tokens // self.facts.page_tokens
+        self._try_out([longest])
+        self._try_out([2] * min(self.facts.batch, pages))
+        self._generator.reset_page_table()
+
     def recover(self) -> None:
         """Make a new generator with an empty page table; running jobs go on in it."""
         answers = list(self._running.values())
@@ -110,6 +121,16 @@ class Exl2Engine:
         for model in (self._parts.model, self._parts.draft_model):
             if model is not None:
                 model.unload()
+
+    def _try_out(self, lengths: list[int]) -> None:
+        rest = self.facts.vocabulary - 1
+        for number, length in enumerate(lengths):
+            tokens = [(number + 1) * (place + 1) % rest for place in range(length)]
+            self.start(Job(f"trial-{number}", tokens, 1))
+        while self._waiting or self._running:
+            for event in self.step():
+                if isinstance(event, Ended) and event.reason == "failed":
+                    raise EngineBrokenError(event.fault)
 
     def _fault_of(self, job: Job) -> str:
         """Say why a job can never run here."""

@@ -5,9 +5,30 @@ model was trained for: 23 of 64 frequencies of Qwen2.5 come out more than 1 % of
 """
 
 import math
+from typing import Protocol
+
+import torch
 
 BETA_FAST = 32.0
 BETA_SLOW = 1.0
+
+
+class YarnConfig(Protocol):
+    """What ExLlamaV2's config says of it."""
+
+    head_dim: int
+    yarn_rope_factor: float
+    yarn_rope_original_max_position_embeddings: int
+
+
+def reference_yarn(
+    device: torch.device | str, config: YarnConfig, base: float
+) -> tuple[torch.Tensor, float]:
+    """Compute frequencies and attention factor where ExLlamaV2 asks its own function for them."""
+    factor = config.yarn_rope_factor
+    trained = config.yarn_rope_original_max_position_embeddings
+    frequencies = yarn_frequencies(config.head_dim, base, factor, trained)
+    return torch.tensor(frequencies, device=device), yarn_attention(factor)
 
 
 def yarn_frequencies(dimension: int, base: float, factor: float, trained: int) -> list[float]:
