@@ -18,8 +18,6 @@ from inference.serving.order import UnitHealth, UnitOrder
 
 HEALTH_SECONDS = 2.0
 """Longest wait for one answer about its health."""
-KILL_SECONDS = 5.0
-"""Beyond its time for draining a unit gets so long until it is killed."""
 LONGEST_REASON = 1000
 
 
@@ -75,7 +73,7 @@ class Child:
             if self._process.returncode is None:
                 with suppress(ProcessLookupError):
                     self._process.send_signal(signal.SIGTERM)
-            await self.ended(seconds + KILL_SECONDS)
+            await self.ended(seconds)
         finally:
             self.kill()
         await self._process.wait()
@@ -83,9 +81,11 @@ class Child:
 
 @asynccontextmanager
 async def open_child(
-    program: Sequence[str], order: UnitOrder, cards: Sequence[Card]
+    program: Sequence[str], order: UnitOrder, cards: Sequence[Card], patience: float
 ) -> AsyncGenerator[Child, None]:
-    """Start a unit; leaving the context drains and stops it. Raises OSError if it cannot start."""
+    """Start a unit; leaving the context drains it, and kills it `patience` seconds after the time
+    for that. Raises OSError if it cannot start.
+    """
     if order.socket:
         order.socket.unlink(missing_ok=True)
     # What it says goes into a file: a pipe that nobody empties would stop it one day.
@@ -104,7 +104,7 @@ async def open_child(
                 await _tell(process, order)
                 yield child
             finally:
-                await child.stop(order.settings.drain_seconds)
+                await child.stop(order.settings.drain_seconds + patience)
 
 
 def _connector(order: UnitOrder) -> aiohttp.BaseConnector:

@@ -42,7 +42,9 @@ class CardLostError(UnitDownError):
     """The unit's card is not there."""
 
 
-Condition = Literal["loading", "ready", "draining", "broken", "waiting", "refused", "lost"]
+Condition = Literal[
+    "starting", "loading", "ready", "draining", "broken", "waiting", "refused", "lost"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +54,7 @@ class UnitState:
     name: str
     cards: tuple[int, ...]
     """Numbers of the cards it works on."""
-    state: Literal["loading", "ready", "draining", "broken", "waiting", "refused", "lost"] = (
-        "waiting"
-    )
+    state: Condition = "starting"
     """waiting: for its next start; refused: model, settings or memory will not do; lost: its card
     is gone. All three are tried again."""
     progress: float = 0.0
@@ -74,6 +74,8 @@ class Programme:
     command: Sequence[str] = (sys.executable, "-m", "inference.serving.unit")
     read_cards: ReadCards = read_cards
     clock: Clock = time.monotonic
+    kill_seconds: float = 5.0
+    """Beyond its time for draining a unit gets so long until it is killed."""
 
 
 class Keeper:
@@ -144,7 +146,8 @@ class Keeper:
             lost_cards=tuple(c.number for c in self._berth.cards if not _is_among(c, cards)),
         )
         try:
-            async with open_child(self._programme.command, order, cards) as child:
+            command, patience = self._programme.command, self._programme.kill_seconds
+            async with open_child(command, order, cards, patience) as child:
                 await self._watch(child, settings, tell)
         except OSError as error:
             raise UnitDownError(f"cannot be started: {error.strerror}") from error
