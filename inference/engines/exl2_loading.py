@@ -22,6 +22,8 @@ WEIGHTS_SHARE = 0.9
 """Of the progress; the rest is for pool and trial."""
 WHOLE_CARD = 1024.0
 """GiB; more than any card has."""
+KIBIBYTE = 2.0**-20
+"""In GiB."""
 MODULES_PER_LAYER = 2
 """Attention and MLP, in the library's list of modules."""
 YARN_FACTOR = 4
@@ -100,7 +102,7 @@ def device_limits(model: Layered, layers: Sequence[int]) -> list[float]:
     limits: list[float] = []
     for card, wanted in enumerate(layers[:-1]):
         least, most = 0.0, WHOLE_CARD
-        while most - least > 0.001:
+        while most - least > KIBIBYTE:
             middle = (least + most) / 2
             model.set_device_map([*limits, middle, WHOLE_CARD])
             held = sum(module.device_idx == card for module in model.modules)
