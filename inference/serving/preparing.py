@@ -4,6 +4,8 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from inference.grammar import Grammars
+from inference.serving.constraints import as_tool, chat_grammar, format_grammar
 from inference.serving.engine import EngineFacts
 from inference.serving.errors import ApiError
 from inference.serving.job import Job
@@ -18,7 +20,7 @@ from inference.serving.protocol import (
 from inference.template import ChatMessage as Turn
 from inference.template import render_chat
 from inference.tokenizer import ChatTokenizer
-from inference.tools import Tool, ToolCall
+from inference.tools import ToolCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Served:
 
     name: str
     tokenizer: ChatTokenizer
+    grammars: Grammars
     facts: EngineFacts
     answer_tokens: int
     """Longest answer where the caller does not say."""
@@ -46,12 +49,15 @@ class Served:
 
 def prepare_chat(served: Served, body: ChatBody) -> Job:
     """Make a job of a chat; raises ApiError 400 or 404."""
+    # Which of the tools must be called is no part of the prompt, so that its pages stay valid.
     tools = () if body.tool_choice == "none" else body.tools
     prompt = _chat_tokens(served.tokenizer, body.messages, tools)
     asked = body.max_completion_tokens or body.max_tokens
-    job = _job(served, body, prompt, asked)
     return replace(
-        job, id=_identity("chatcmpl"), top_logprobs=body.top_logprobs if body.logprobs else None
+        _job(served, body, prompt, asked),
+        id=_identity("chatcmpl"),
+        top_logprobs=body.top_logprobs if body.logprobs else None,
+        grammar=chat_grammar(served.grammars, body),
     )
 
 
@@ -66,8 +72,12 @@ def prepare_completion(served: Served, body: CompletionBody) -> Job:
         raise ApiError(400, text, param="prompt")
     if not prompt:
         raise ApiError(400, "prompt: should not be empty", param="prompt")
-    job = _job(served, body, prompt, body.max_tokens)
-    return replace(job, id=_identity("cmpl"), top_logprobs=body.logprobs)
+    return replace(
+        _job(served, body, prompt, body.max_tokens),
+        id=_identity("cmpl"),
+        top_logprobs=body.logprobs,
+        grammar=format_grammar(served.grammars, body),
+    )
 
 
 def count_tokens(served: Served, body: TokenizeBody) -> list[int]:
@@ -108,11 +118,7 @@ def _chat_tokens(
     tokenizer: ChatTokenizer, messages: Sequence[ChatMessage], tools: Sequence[FunctionTool]
 ) -> list[int]:
     turns = [_turn(message) for message in messages]
-    described = [
-        Tool(tool.function.name, tool.function.description, tool.function.parameters)
-        for tool in tools
-    ]
-    return tokenizer.encode(*render_chat(turns, described))
+    return tokenizer.encode(*render_chat(turns, [as_tool(tool) for tool in tools]))
 
 
 def _turn(message: ChatMessage) -> Turn:

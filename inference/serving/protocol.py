@@ -96,8 +96,9 @@ class Function(Body):
     """A function that the model may call; `parameters` is a JSON schema."""
 
     name: Name
-    description: str = ""
-    parameters: dict[str, Any] = Field(default_factory=dict)
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool = False
 
 
 class FunctionTool(Body):
@@ -222,6 +223,13 @@ class ChatBody(GenerationBody):
     tools: tuple[FunctionTool, ...] = Field((), max_length=TOOLS)
     tool_choice: Literal["none", "auto", "required"] | NamedChoice = "auto"
     parallel_tool_calls: bool = True
+
+    @property
+    def callable_tools(self) -> tuple[FunctionTool, ...]:
+        """The tools that the answer may call."""
+        if isinstance(choice := self.tool_choice, NamedChoice):
+            return tuple(tool for tool in self.tools if tool.function.name == choice.function.name)
+        return () if choice == "none" else self.tools
 
     @model_validator(mode="before")
     @classmethod

@@ -66,7 +66,7 @@ class Routes:
         """Answer a chat."""
         body, job = await self._read(request, ChatBody, self._prepare_chat)
         model = body.model or self._server.served.name
-        reader = Reader(has_tools=bool(body.tools))
+        reader = Reader(has_tools=bool(body.callable_tools))
         if body.stream:
             return await self._stream(request, body, job, ChatChunks(job.id, model), reader)
         answer = await self._collect(request, body, job, reader)

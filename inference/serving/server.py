@@ -1,5 +1,6 @@
 """A placement unit: a model that is loaded, warmed up, served and drained."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Literal
@@ -7,6 +8,7 @@ from typing import Literal
 import structlog
 
 from config.engine import EngineSettings
+from inference.grammar import Grammars
 from inference.serving.admission import Limits, QueueFullError
 from inference.serving.engine import EngineFacts, JobRefusedError
 from inference.serving.errors import ApiError
@@ -78,11 +80,13 @@ class ModelServer:
 
         Raises what the engine's loading raised.
         """
+        grammars = await asyncio.to_thread(Grammars, tokenizer)
         facts = await self._engine.load()
         self._scheduler = Scheduler(self._engine, facts, _limits(self._settings), self._metrics)
         served = Served(
             name=_name(self._settings),
             tokenizer=tokenizer,
+            grammars=grammars,
             facts=facts,
             answer_tokens=self._settings.answer_tokens,
         )

@@ -1,4 +1,4 @@
-"""A unit of the model server whose engine is scripted: `python scripted_unit.py '{"answer": "好"}'`.
+"""A unit of the model server with a scripted engine: `python scripted_unit.py '{"answer": "好"}'`.
 
 The argument is JSON: `answer`, `step_seconds`, `refuse` and `load_fault` (words), `load_hang`,
 `fault` and `hang` (after so many steps).
