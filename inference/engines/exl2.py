@@ -33,9 +33,10 @@ from exllamav2.generator import (
 from exllamav2.generator.filters import ExLlamaV2Filter
 
 from config.engine import PAGE_TOKENS, CacheName, EngineSettings
-from inference.engines.exl2_sampling import Bias, sampler_fields, weigh
+from inference.engines.exl2_sampling import sampler_fields
 from inference.engines.masks import Mask
 from inference.engines.pieces import token_bytes
+from inference.engines.sampling import Bias, weigh
 from inference.engines.yarn import reference_yarn
 from inference.serving.engine import Progress
 from inference.serving.job import Job, Sampled

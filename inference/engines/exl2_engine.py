@@ -16,6 +16,7 @@ from inference.engines.exl2 import (
 )
 from inference.engines.exl2_pages import Shelves
 from inference.engines.exl2_results import Result, read_result
+from inference.engines.faults import is_broken_card, is_out_of_memory
 from inference.engines.waiting import Waiting
 from inference.serving.engine import (
     EngineBrokenError,
@@ -28,8 +29,6 @@ from inference.serving.job import Ended, EndReason, Event, Job, Piece, Prefilled
 log = structlog.get_logger()
 
 NAME = "exllamav2"
-_NO_MEMORY = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "can't allocate memory")
-_STICKY = ("CUDA error", "CUBLAS_STATUS", "device-side assert", "uncorrectable ECC")
 
 
 class Exl2Engine:
@@ -189,13 +188,11 @@ class Exl2Engine:
 
     def _fail(self, error: Exception) -> list[Event]:
         """Sort what went wrong: memory, the card, or else the jobs that were at work fail."""
-        what = str(error)
-        no_memory = any(mark in what for mark in _NO_MEMORY)
         active = [each for each in self._generator.active_jobs if each.order.id in self._running]
-        if isinstance(error, torch.OutOfMemoryError) or no_memory:
+        if is_out_of_memory(error):
             failed = self._drop(_culprits(active))
             raise OutOfMemoryError(tuple(each.order.id for each in failed)) from error
-        if isinstance(error, torch.AcceleratorError) or any(mark in what for mark in _STICKY):
+        if is_broken_card(error):
             raise EngineBrokenError(f"{type(error).__name__} on the card") from error
         kind = type(error).__name__
         log.error("a step of the engine failed", kind=kind, jobs=len(active))

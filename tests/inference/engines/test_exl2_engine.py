@@ -158,7 +158,8 @@ def test_every_field_of_the_samplers_settings_is_set():
 
     from exllamav2.generator import ExLlamaV2Sampler
 
-    from inference.engines.exl2_sampling import Bias, sampler_fields
+    from inference.engines.exl2_sampling import sampler_fields
+    from inference.engines.sampling import Bias
 
     names = {field.name for field in fields(ExLlamaV2Sampler.Settings)} - {"ngram_history"}
     assert set(sampler_fields(GREEDY, Bias(GREEDY, 32))) == names
