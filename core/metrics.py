@@ -64,6 +64,18 @@ class Metrics:
         self.failures = Counter(
             "xiaoq_attempt_failures", "Attempts that broke", ["error"], registry=registry
         )
+        self.units = Gauge(
+            "xiaoq_model_units", "Units of the model run here", ["state"], registry=registry
+        )
+        self.unit_restarts = Gauge(
+            "xiaoq_model_unit_restarts",
+            "Times a unit was started again",
+            ["unit"],
+            registry=registry,
+        )
+        self.unit_progress = Gauge(
+            "xiaoq_model_unit_progress", "Share of the model loaded", ["unit"], registry=registry
+        )
         self.working = Gauge(
             "xiaoq_turns_in_work", "Turns in work in this process", registry=registry
         )

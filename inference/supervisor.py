@@ -64,13 +64,12 @@ class Supervisor:
         fleet: Fleet,
         doors: Doors,
         *,
-        warm_up: Callable[[], Sequence[str]] = tuple,
         log_settings: LogSettings | None = None,
         programme: Programme | None = None,
     ) -> None:
         self.fleet = fleet
         self._doors = doors
-        self._warm_up = warm_up
+        self._warm_up: Callable[[], Sequence[str]] = tuple
         self._log_settings = log_settings or LogSettings()
         programme = programme or Programme()
         self._keepers = {
@@ -87,8 +86,16 @@ class Supervisor:
         """Where the units are, for the model client."""
         return tuple(self._doors.endpoint(berth, self.fleet) for berth in self.fleet.berths)
 
-    async def run(self, tell: Tell = lambda _endpoint, _is_ready: None) -> None:
-        """Keep all units alive until cancelled; they then finish open answers, all at once."""
+    async def run(
+        self,
+        tell: Tell = lambda _endpoint, _is_ready: None,
+        warm_up: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
+        """Keep all units alive until cancelled; they then finish open answers, all at once.
+
+        `warm_up` says the system prompts that a unit reads before its first request.
+        """
+        self._warm_up = warm_up
         async with asyncio.TaskGroup() as group:
             for keeper, endpoint in zip(self._keepers.values(), self.endpoints, strict=True):
                 tell(endpoint, False)
