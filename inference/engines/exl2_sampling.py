@@ -6,7 +6,7 @@ from inference.serving.job import Sampling
 
 def sampler_fields(sampling: Sampling, bias: Bias) -> dict[str, object]:
     """Write the fields of a job's `ExLlamaV2Sampler.Settings`, all: its defaults have opinions."""
-    greedy = sampling.temperature == 0
+    greedy = sampling.temperature == 0 or sampling.top_p == 0
     return {
         "token_repetition_penalty": sampling.repetition_penalty,
         "token_repetition_range": -1,

@@ -7,7 +7,7 @@ def token_bytes(piece: str | None) -> bytes:
     """Return the bytes of a vocabulary entry; of an added token its letters in UTF-8."""
     if piece is None:
         return b""
-    table = _bytes_of_letters()
+    table = letters_of_bytes()
     try:
         return bytes([table[letter] for letter in piece])
     except KeyError:
@@ -15,8 +15,8 @@ def token_bytes(piece: str | None) -> bytes:
 
 
 @cache
-def _bytes_of_letters() -> dict[str, int]:
-    """GPT-2's alphabet: printable bytes stand for themselves, the others follow after 255."""
+def letters_of_bytes() -> dict[str, int]:
+    """Return GPT-2's alphabet: printable bytes stand for themselves, others follow after 255."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
     letters = {chr(byte): byte for byte in printable}

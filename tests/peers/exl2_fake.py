@@ -19,6 +19,7 @@ from peers.qwen import small_tokenizer
 from config.engine import EngineSettings
 from inference.engines.exl2 import Parts
 from inference.engines.exl2_engine import Exl2Engine
+from inference.engines.pieces import letters_of_bytes
 from inference.serving.job import Ended, Event, Job, Piece, Sampling
 from inference.tokenizer import ChatTokenizer, Mark
 
@@ -115,10 +116,10 @@ def _write(cache, places, past: int, ids, adapter: int) -> list[int]:
 
 
 @cache
-def fake_config() -> ExLlamaV2Config:
-    """A model folder without weights, with the small tokenizer."""
+def fake_config(tokenizer: str = "") -> ExLlamaV2Config:
+    """A model folder without weights, with the small tokenizer or another of its size."""
     folder = Path(mkdtemp(prefix="fake-exl2-"))
-    (folder / "tokenizer.json").write_text(small_tokenizer())
+    (folder / "tokenizer.json").write_text(tokenizer or small_tokenizer())
     shape = {
         "architectures": ["Qwen2ForCausalLM"],
         "hidden_size": 64,
@@ -141,8 +142,21 @@ def fake_config() -> ExLlamaV2Config:
 
 
 @cache
-def fake_tokenizer() -> ExLlamaV2Tokenizer:
-    return ExLlamaV2Tokenizer(fake_config())
+def fake_tokenizer(tokenizer: str = "") -> ExLlamaV2Tokenizer:
+    return ExLlamaV2Tokenizer(fake_config(tokenizer))
+
+
+def with_tokens(*tokens: bytes) -> tuple[str, list[int]]:
+    """The small tokenizer with these tokens in place of its last ones, and their ids."""
+    declared = json.loads(small_tokenizer())
+    model = declared["model"]
+    letters = {value: letter for letter, value in letters_of_bytes().items()}
+    last = sorted(model["vocab"], key=model["vocab"].get)[-len(tokens) :]
+    ids = [model["vocab"].pop(name) for name in last]
+    written = ["".join(letters[byte] for byte in token) for token in tokens]
+    model["vocab"] |= dict(zip(written, ids, strict=True))
+    model["merges"] = [pair for pair in model["merges"] if "".join(pair) not in last]
+    return json.dumps(declared), ids
 
 
 def fake_parts(speak: Speak, pool: int = 4096, **others) -> Parts:

@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from peers import exl2_stub
@@ -11,20 +12,27 @@ exl2_stub.install()
 from peers.exl2_fake import (  # noqa: E402
     GREEDY,
     TOKENIZER,
+    FakeCache,
     FakeLora,
+    FakeModel,
     Told,
     babble,
+    fake_config,
     fake_engine,
     fake_parts,
+    fake_tokenizer,
     note,
     prompt,
     says,
     script,
+    with_tokens,
     work,
 )
 
 from config.engine import EngineSettings  # noqa: E402
+from inference.engines.exl2 import Parts  # noqa: E402
 from inference.engines.exl2_engine import Exl2Engine  # noqa: E402
+from inference.engines.pieces import letters_of_bytes  # noqa: E402
 from inference.serving.engine import (  # noqa: E402
     EngineBrokenError,
     JobRefusedError,
@@ -76,8 +84,12 @@ def test_characters_of_several_tokens_are_told_whole(text):
 
 def test_tokens_that_end_within_characters_one_after_another_are_put_together():
     """ExLlamaV2 0.3.2 alone lets half characters through here."""
-    speak = script(*[byte_token(byte) for byte in "退货申请".encode()], END)
-    told = work(fake_engine(speak), Job("a", prompt("hi"), 99, GREEDY))["a"]
+    whole = "退货申请".encode()
+    cuts = [0, 2, 4, 7, 9, 12]
+    tokenizer, ids = with_tokens(*[whole[start:end] for start, end in pairwise(cuts)])
+    model = FakeModel(fake_config(tokenizer), script(*ids, END))
+    parts = Parts(model, FakeCache(4096), fake_tokenizer(tokenizer), context_tokens=4096)
+    told = work(Exl2Engine(parts, EngineSettings()), Job("a", prompt("hi"), 99, GREEDY))["a"]
     assert told.text == "退货申请"
 
 
@@ -90,9 +102,7 @@ def test_half_a_character_at_the_end_is_left_out():
 
 
 def byte_token(byte: int) -> int:
-    from inference.engines.pieces import _bytes_of_letters
-
-    letter = next(key for key, value in _bytes_of_letters().items() if value == byte)
+    letter = next(key for key, value in letters_of_bytes().items() if value == byte)
     return TOKENIZER._whole.token_to_id(letter)
 
 
@@ -493,8 +503,6 @@ def test_guessing_ahead_takes_nothing_from_the_length_of_an_answer(count):
 
 
 def test_a_small_model_guesses_for_the_large_one():
-    from peers.exl2_fake import FakeCache, FakeModel, fake_config
-
     speak = says("what both say, word for word")
     small = FakeModel(fake_config(), speak)
     parts = fake_parts(speak, 4096, draft_model=small, draft_cache=FakeCache(4096))
