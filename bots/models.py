@@ -1,12 +1,19 @@
 """`xiaoq model ...`: plan, check, convert and serve a model."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bots.model_plan import Plan, parse_cards, parse_tokens, plan_text
-from config.engine import CacheName, EngineName, EngineSettings
+from bots.model_serve import serve_model
+from bots.stopping import failed, run_until_stopped
+from config.engine import CacheName, EngineName, EngineSettings, PlacementName
+from config.errors import ConfigError
+from config.loading import load_settings
+from config.logs import configure_logging
+from config.problems import one_line, parse, spoken
 from inference.model_files import ModelFiles, ModelFilesError, read_model
 from inference.placement import GIB, Card, Demand, PlacementError, lay_out
 from inference.shape import QWEN25_7B, converter_head_bits, weights_at
@@ -33,8 +40,48 @@ def plan(
         name, demand = _demand_of(folder, cache) if folder else _demand_at(bpw, cache)
         made = Plan(name, demand, parse_cards(gpus), parse_tokens(context), bandwidth * 1e9)
     except (ValueError, ModelFilesError) as error:
-        raise _failed(str(error)) from None
+        raise failed(error) from None
     typer.echo(plan_text(made))
+
+
+@cli.command()
+def serve(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder of the model; without, the one of the settings.")
+    ] = None,
+    engine: Annotated[EngineName | None, typer.Option(help="What shall run it.")] = None,
+    placement: Annotated[PlacementName | None, typer.Option(help="Over which cards.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; more units take the next ones.")] = None,
+) -> None:
+    """Serve a model behind the OpenAI protocol; all further settings are XIAOQ_INFERENCE__*."""
+    given = {
+        "model_dir": folder,
+        "engine": engine,
+        "placement": placement,
+        "host": host,
+        "port": port,
+    }
+    try:
+        settings = load_settings(needs_folders=False)
+        inference = _with(settings.inference, given)
+    except ConfigError as error:
+        raise failed(error) from None
+    configure_logging(settings.log)
+    run_until_stopped(lambda stop: serve_model(inference, settings.log, stop))
+
+
+def _with(settings: EngineSettings, given: Mapping[str, object]) -> EngineSettings:
+    """Put what the command line says over the settings; raises ConfigError."""
+    fields = EngineSettings.model_fields
+    below = {name: getattr(settings, name) for name in fields}
+    if given["model_dir"] and not below["engine"]:
+        below["engine"] = "exllamav2"
+    above = {name: value for name, value in given.items() if value is not None}
+    merged, problems = parse(EngineSettings, below | above)
+    if merged is None:
+        raise ConfigError("\n".join(one_line(spoken(each.path), each.text) for each in problems))
+    return merged
 
 
 @cli.command()
@@ -47,7 +94,7 @@ def check(
     try:
         cards, model = parse_cards(gpus), read_model(folder, engine)
     except (ValueError, ModelFilesError) as error:
-        raise _failed(str(error)) from None
+        raise failed(error) from None
     for line in (*_described(model), _fits(model, cards)):
         typer.echo(line)
     for problem in model.problems:
@@ -86,8 +133,3 @@ def _demand_of(folder: Path, cache: CacheName) -> tuple[str, Demand]:
 def _demand_at(bpw: float, cache: CacheName) -> tuple[str, Demand]:
     name = f"Qwen2.5-7B at {bpw:g} bpw (head {converter_head_bits(bpw):g})"
     return name, Demand(QWEN25_7B, weights_at(QWEN25_7B, bpw), cache)
-
-
-def _failed(reason: str) -> typer.Exit:
-    typer.echo(reason, err=True)
-    return typer.Exit(1)

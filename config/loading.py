@@ -32,17 +32,21 @@ _FOLDERS = ("personas_dir", "knowledge_dir", "words_dir")
 
 
 def load_settings(
-    environ: Mapping[str, str] = os.environ, secrets_dir: Path = Path("/run/secrets")
+    environ: Mapping[str, str] = os.environ,
+    secrets_dir: Path = Path("/run/secrets"),
+    *,
+    needs_folders: bool = True,
 ) -> Settings:
     """Read and check all settings; raise ConfigError with one line for every problem.
 
-    The folders of personas, knowledge and word lists have to exist. An empty variable counts as
-    unset; `secrets_dir` may be absent.
+    With `needs_folders` those of personas, knowledge and word lists have to exist. An empty
+    variable counts as unset; `secrets_dir` may be absent.
     """
     read = (_environment(environ), _secret_files(secrets_dir), _yaml_file(environ))
     sources = [_checked(source) for source in read]
     problems = [line for source in sources for line in source.problems]
-    problems += [line for name in _FOLDERS for line in _missing_folder(name, sources)]
+    for name in _FOLDERS if needs_folders else ():
+        problems += _missing_folder(name, sources)
     if problems:
         raise ConfigError("\n".join(problems))
     settings, found = parse(Settings, _merged(sources))
