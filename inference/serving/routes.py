@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from inference.serving.answers import AnswerStream, Reader, WholeAnswer
+from inference.serving.answers import AnswerStream, WholeAnswer
 from inference.serving.chunks import ChatChunks, CompletionChunks
 from inference.serving.errors import ApiError
 from inference.serving.guard import STREAM, Guard
@@ -66,22 +66,33 @@ class Routes:
         """Answer a chat."""
         body, job = await self._read(request, ChatBody, self._prepare_chat)
         model = body.model or self._server.served.name
-        reader = Reader(has_tools=bool(body.callable_tools))
+        has_tools = bool(body.callable_tools)
         if body.stream:
-            return await self._stream(request, body, job, ChatChunks(job.id, model), reader)
-        answer = await self._collect(request, body, job, reader)
-        return web.json_response(answer.chat_body(job.id, model, with_logprobs=body.logprobs))
+            answer = AnswerStream(
+                ChatChunks(job.id, model),
+                has_tools=has_tools,
+                with_usage=body.stream_options.include_usage,
+            )
+            return await self._stream(request, body, job, answer)
+        whole = await self._collect(request, body, job)
+        return web.json_response(
+            whole.chat_body(job.id, model, has_tools=has_tools, with_logprobs=body.logprobs)
+        )
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
         """Continue a text."""
         body, job = await self._read(request, CompletionBody, self._prepare_completion)
         model = body.model or self._server.served.name
         if body.stream:
-            chunks = CompletionChunks(job.id, model)
-            return await self._stream(request, body, job, chunks, Reader())
-        answer = await self._collect(request, body, job, Reader())
+            answer = AnswerStream(
+                CompletionChunks(job.id, model),
+                has_tools=False,
+                with_usage=body.stream_options.include_usage,
+            )
+            return await self._stream(request, body, job, answer)
+        whole = await self._collect(request, body, job)
         with_logprobs = body.logprobs is not None
-        return web.json_response(answer.completion_body(job.id, model, with_logprobs=with_logprobs))
+        return web.json_response(whole.completion_body(job.id, model, with_logprobs=with_logprobs))
 
     async def tokenize(self, request: web.Request) -> web.Response:
         """Count tokens, as vLLM does."""
@@ -139,32 +150,25 @@ class Routes:
         return await asyncio.get_running_loop().run_in_executor(self._workers, work)
 
     async def _stream(
-        self,
-        request: web.Request,
-        body: GenerationBody,
-        job: Job,
-        chunks: ChatChunks | CompletionChunks,
-        reader: Reader,
+        self, request: web.Request, body: GenerationBody, job: Job, answer: AnswerStream
     ) -> web.StreamResponse:
-        """Write events as they come; the status leaves with the first, so that until then a caller
-        can go elsewhere.
+        """Write events as they come.
+
+        The status leaves with the first of them: until then a caller can go elsewhere.
         """
         response = web.StreamResponse(headers=STREAM_HEADERS)
-        answer = AnswerStream(chunks, reader, with_usage=body.stream_options.include_usage)
         async with self._server.generate(job, caller_of(request, body.user)) as stream:
             while not stream.is_complete:
-                data = answer.write(await stream.read())
-                if data and not response.prepared:
+                if not (data := answer.write(await stream.read())):
+                    continue
+                if not response.prepared:
                     await response.prepare(request)
                     request[STREAM] = response
-                if data:
-                    await response.write(data)
+                await response.write(data)
         return response
 
-    async def _collect(
-        self, request: web.Request, body: GenerationBody, job: Job, reader: Reader
-    ) -> WholeAnswer:
-        answer = WholeAnswer(reader)
+    async def _collect(self, request: web.Request, body: GenerationBody, job: Job) -> WholeAnswer:
+        answer = WholeAnswer()
         async with self._server.generate(job, caller_of(request, body.user)) as stream:
             while not stream.is_complete:
                 answer.read(await stream.read())
