@@ -36,6 +36,6 @@ def _load_exl2(settings: EngineSettings, progress: Progress) -> Engine:
 
 
 def _load_transformers(settings: EngineSettings, progress: Progress) -> Engine:
-    from inference.engines.hf import load_transformers  # noqa: PLC0415 - an extra
+    from inference.engines.hf_loading import load_transformers  # noqa: PLC0415 - an extra
 
     return load_transformers(settings, progress)
