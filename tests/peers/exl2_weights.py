@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from inference.shape import ModelShape
 
@@ -44,6 +44,8 @@ class Writer:
     bits: float
     head_bits: float = 6.0
     group: int = 128
+    contrast: float = 1.0
+    """Multiplies queries, keys and output: the higher, the more depends on each earlier token."""
     device: str = "cpu"
 
     def write(self, folder: Path, tokenizer: str, seed: int = 0) -> None:
@@ -56,7 +58,7 @@ class Writer:
             save_file(dict(self._layer(layer)), folder / f"layer-{layer:02}.safetensors")
         save_file(self._ends(), folder / "ends.safetensors")
 
-    def linear(self, inputs: int, outputs: int, bits: float, *, bias: bool = False) -> Tensors:
+    def linear(self, inputs: int, outputs: int, bits: float, deviation=DEVIATION) -> Tensors:
         """Make a quantised layer of so many bits a weight, scales included."""
         groups = -(-inputs // self.group)
         widths = self._widths(groups, bits)
@@ -64,18 +66,15 @@ class Writer:
         words = [width * count // 32 for width, count in zip(widths, rows, strict=True)]
         starts = [sum(words[:place]) for place in range(groups)]
         spread = math.sqrt(sum(scale**2 for scale in SCALES) / len(SCALES))
-        largest = [DEVIATION * math.sqrt(12) / 2**width / spread for width in widths]
+        largest = [deviation * math.sqrt(12) / 2**width / spread for width in widths]
         pairs = [number for pair in zip(widths, starts, strict=True) for number in pair]
-        tensors = {
+        return {
             "q_weight": self._random((sum(words), outputs)),
             "q_scale": self._random((groups, outputs * SCALE_BITS // 32)),
             "q_scale_max": torch.tensor(largest, dtype=torch.float16),
             "q_groups": torch.tensor(pairs, dtype=torch.int16),
             "q_invperm": torch.randperm(inputs).to(torch.int32),
         }
-        if bias:
-            tensors["bias"] = (torch.randn(outputs) * DEVIATION).half()
-        return tensors
 
     def _widths(self, groups: int, bits: float) -> list[int]:
         """Mix two widths, the wider first, so that with their scales they make up `bits`."""
@@ -105,15 +104,18 @@ class Writer:
             "mlp.down_proj": (wide, hidden),
         }
         for name, (inputs, outputs) in linears.items():
-            bias = name[-6:] in {"q_proj", "k_proj", "v_proj"}
-            for kind, tensor in self.linear(inputs, outputs, self.bits, bias=bias).items():
+            contrast = self.contrast if name[-6:] in {"q_proj", "k_proj"} else 1.0
+            linear = self.linear(inputs, outputs, self.bits, DEVIATION * contrast)
+            if name[-6:] in {"q_proj", "k_proj", "v_proj"}:
+                linear["bias"] = (torch.randn(outputs) * DEVIATION).half()
+            for kind, tensor in linear.items():
                 yield f"{start}.{name}.{kind}", tensor
         for name in ("input_layernorm", "post_attention_layernorm"):
             yield f"{start}.{name}.weight", torch.ones(hidden, dtype=torch.float16)
 
     def _ends(self) -> Tensors:
         hidden, vocabulary = self.shape.hidden_size, self.shape.vocab_size
-        head = self.linear(hidden, vocabulary, self.head_bits)
+        head = self.linear(hidden, vocabulary, self.head_bits, DEVIATION * self.contrast)
         return {
             "model.embed_tokens.weight": (torch.randn(vocabulary, hidden) * DEVIATION).half(),
             "model.norm.weight": torch.ones(hidden, dtype=torch.float16),
@@ -153,6 +155,51 @@ def dequantise(tensors: Tensors) -> torch.Tensor:
         for width, (start, end), scale in zip(pairs[::2], pairwise(bounds), scales, strict=True)
     ]
     return torch.cat(rows)[tensors["q_invperm"].long()]
+
+
+def reference_model(folder: Path, shape: ModelShape) -> torch.nn.Module:
+    """The model of a folder in Transformers, float32 on the processor, dequantised by ourselves."""
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    rope = {"rope_type": "default", "rope_theta": 1_000_000.0}
+    config = Qwen2Config(
+        **shape.model_dump(), tie_word_embeddings=False, rms_norm_eps=1e-6, rope_parameters=rope
+    )
+    tensors: Tensors = {}
+    for file in folder.glob("*.safetensors"):
+        tensors |= load_file(file)
+    state = {
+        name: each.float() for name, each in tensors.items() if name.endswith((".weight", ".bias"))
+    }
+    for name in [name.removesuffix(".q_weight") for name in tensors if name.endswith(".q_weight")]:
+        state[f"{name}.weight"] = dequantise(quantised(tensors, name)).T
+    model = Qwen2ForCausalLM(config).eval()
+    model.load_state_dict(state)
+    return model
+
+
+def quantised(tensors: Tensors, name: str) -> Tensors:
+    """Of all tensors, those of one quantised layer under their short names."""
+    kinds = ("q_weight", "q_scale", "q_scale_max", "q_groups", "q_invperm")
+    return {kind: tensors[f"{name}.{kind}"] for kind in kinds}
+
+
+def write_adapter(folder: Path, shape: ModelShape, rank: int = 8) -> None:
+    """Write a random LoRA adapter as PEFT does, strong enough to be heard."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = {"r": rank, "lora_alpha": 4 * rank, "target_modules": ["q_proj", "down_proj"]}
+    (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", **config}))
+    sizes = {
+        "self_attn.q_proj": (shape.hidden_size, shape.num_attention_heads * shape.head_dim),
+        "mlp.down_proj": (shape.intermediate_size, shape.hidden_size),
+    }
+    tensors = {}
+    for layer in range(shape.num_hidden_layers):
+        for name, (inputs, outputs) in sizes.items():
+            start = f"base_model.model.model.layers.{layer}.{name}"
+            tensors[f"{start}.lora_A.weight"] = torch.randn(rank, inputs) * 0.05
+            tensors[f"{start}.lora_B.weight"] = torch.randn(outputs, rank) * 0.05
+    save_file(tensors, folder / "adapter_model.safetensors")
 
 
 def _codes(words: torch.Tensor, width: int) -> torch.Tensor:

@@ -10,7 +10,7 @@ exl2_stub.install()
 
 import exllamav2.device  # noqa: E402
 import torch  # noqa: E402
-from peers.exl2_weights import TINY, Writer, dequantise  # noqa: E402
+from peers.exl2_weights import TINY, Writer, dequantise, reference_model  # noqa: E402
 from peers.qwen import small_tokenizer  # noqa: E402
 
 from config.engine import EngineSettings  # noqa: E402
@@ -74,6 +74,14 @@ def test_a_written_model_is_one_to_our_eyes_and_to_the_librarys(folder):
     model = exl2.open_model(folder, 4096, EngineSettings())
     assert exl2.open_tokenizer(model).get_vocab_size() <= TINY.vocab_size
     assert all(module.weight_footprint() > 0 for module in model.modules)
+
+
+def test_a_written_model_can_be_had_in_float_for_comparison(folder):
+    pytest.importorskip("transformers")
+    with torch.no_grad():
+        logits = reference_model(folder, DEEP)(torch.arange(40).view(1, 40)).logits
+    assert logits.shape == (1, 40, TINY.vocab_size)
+    assert 0.01 < float(logits.std()) < 10
 
 
 @pytest.mark.parametrize("layers", [(8,), (4, 4), (2, 2, 2, 2), (3, 1, 4), (1, 7)])
