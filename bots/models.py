@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from bots.model_convert import convert_model
 from bots.model_plan import Plan, parse_cards, parse_tokens, plan_text
 from bots.model_serve import serve_model
 from bots.stopping import failed, run_until_stopped
@@ -14,6 +15,7 @@ from config.errors import ConfigError
 from config.loading import load_settings
 from config.logs import configure_logging
 from config.problems import one_line, parse, spoken
+from inference.convert import Conversion, HeadBits
 from inference.model_files import ModelFiles, ModelFilesError, read_model
 from inference.placement import GIB, Card, Demand, PlacementError, lay_out
 from inference.shape import QWEN25_7B, converter_head_bits, weights_at
@@ -69,6 +71,32 @@ def serve(
         raise failed(error) from None
     configure_logging(settings.log)
     run_until_stopped(lambda stop: serve_model(inference, settings.log, stop))
+
+
+@cli.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="Folder of the model as published.")],
+    target: Annotated[Path, typer.Argument(help="Folder to make; it must not exist yet.")],
+    bits: Annotated[float, typer.Option(help="Bits a weight.", min=2, max=8)] = 4.0,
+    head_bits: Annotated[HeadBits, typer.Option(help="Bits of the output layer.")] = 6,
+    work: Annotated[
+        Path | None, typer.Option(help="Folder to work in; without, TARGET.work beside it.")
+    ] = None,
+    measurement: Annotated[
+        Path | None, typer.Option(help="measurement.json of an earlier conversion.")
+    ] = None,
+) -> None:
+    """Make EXL2 of safetensors, by ExLlamaV2's own converter; stopped, it goes on from there."""
+    target = target.resolve()
+    conversion = Conversion(
+        source=source.resolve(),
+        target=target,
+        work=(work or target.with_name(f"{target.name}.work")).resolve(),
+        bits=bits,
+        head_bits=head_bits,
+        measurement=measurement.resolve() if measurement else None,
+    )
+    run_until_stopped(lambda stop: convert_model(conversion, stop))
 
 
 def _with(settings: EngineSettings, given: Mapping[str, object]) -> EngineSettings:
