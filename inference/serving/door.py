@@ -1,5 +1,6 @@
 """Opens the door of a model server on a unix socket or a port."""
 
+import os
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -45,6 +46,7 @@ async def open_door(
         try:
             if socket is not None:
                 await web.UnixSite(runner, str(socket)).start()
+                os.chmod(socket, 0o600)  # a key may not be asked for
                 yield f"unix:{socket}"
             else:
                 await web.TCPSite(runner, host, port).start()

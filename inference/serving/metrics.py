@@ -9,7 +9,7 @@ from inference.serving.job import Ended, Event, Piece
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-_STEP_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
+_TOKEN_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 class Metrics:
@@ -30,6 +30,9 @@ class Metrics:
         )
         self.first_token = self._histogram(
             "first_token_seconds", "Wait for the first token", _SECONDS
+        )
+        self.token = self._histogram(
+            "token_seconds", "Time for a token after the first, mean of an answer", _TOKEN_SECONDS
         )
         self.waiting = self._gauge("jobs_waiting", "Jobs in the queue")
         self.running = self._gauge("jobs_running", "Jobs in the engine")

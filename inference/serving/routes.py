@@ -1,6 +1,8 @@
 """The HTTP door of a model server: OpenAI's routes, `/tokenize`, `/health` and `/metrics`."""
 
 import asyncio
+import functools
+import json
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -75,8 +77,14 @@ class Routes:
             )
             return await self._stream(request, body, job, answer)
         whole = await self._collect(request, body, job)
-        return web.json_response(
-            whole.chat_body(job.id, model, has_tools=has_tools, with_logprobs=body.logprobs)
+        return await self._in_json(
+            functools.partial(
+                whole.chat_body,
+                job.id,
+                model,
+                has_tools=has_tools,
+                with_logprobs=body.logprobs,
+            )
         )
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
@@ -92,7 +100,9 @@ class Routes:
             return await self._stream(request, body, job, answer)
         whole = await self._collect(request, body, job)
         with_logprobs = body.logprobs is not None
-        return web.json_response(whole.completion_body(job.id, model, with_logprobs=with_logprobs))
+        return await self._in_json(
+            functools.partial(whole.completion_body, job.id, model, with_logprobs=with_logprobs)
+        )
 
     async def tokenize(self, request: web.Request) -> web.Response:
         """Count tokens, as vLLM does."""
@@ -148,6 +158,14 @@ class Routes:
             return body, prepare(body)
 
         return await asyncio.get_running_loop().run_in_executor(self._workers, work)
+
+    async def _in_json(self, build: Callable[[], dict[str, object]]) -> web.Response:
+        """Write a body down, away from the event loop: log probabilities are long."""
+        loop = asyncio.get_running_loop()
+        text = await loop.run_in_executor(
+            self._workers, lambda: json.dumps(build(), ensure_ascii=False)
+        )
+        return web.json_response(text=text)
 
     async def _stream(
         self, request: web.Request, body: GenerationBody, job: Job, answer: AnswerStream

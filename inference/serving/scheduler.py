@@ -37,6 +37,8 @@ class _Request:
     begun: float
     deadline: asyncio.Timeout
     stage: Stage = "queued"
+    first_token: float = 0.0
+    """When it came."""
 
     def enter(self, stage: Stage, seconds: float) -> None:
         """Go on to a stage that must end so many seconds after the request."""
@@ -127,6 +129,8 @@ class Scheduler:
             if (request := self._requests.get(event.job)) is not None:
                 if isinstance(event, Piece) and request.stage == "reading":
                     self._begin_writing(request)
+                elif isinstance(event, Ended) and request.stage == "writing":
+                    self._measure(request, event)
                 request.stream.put(event)
         self._metrics.count(events)
         self._start_next()
@@ -150,7 +154,13 @@ class Scheduler:
 
     def _begin_writing(self, request: _Request) -> None:
         request.enter("writing", self._limits.total_seconds)
-        self._metrics.first_token.observe(asyncio.get_running_loop().time() - request.begun)
+        request.first_token = asyncio.get_running_loop().time()
+        self._metrics.first_token.observe(request.first_token - request.begun)
+
+    def _measure(self, request: _Request, end: Ended) -> None:
+        if end.completion_tokens > 1:
+            seconds = asyncio.get_running_loop().time() - request.first_token
+            self._metrics.token.observe(seconds / (end.completion_tokens - 1))
 
     def _leave(self, request: _Request) -> None:
         """Forget a request; what is left of its job is freed before the engine's next step."""

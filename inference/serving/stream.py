@@ -4,9 +4,12 @@ import asyncio
 
 from inference.serving.job import Ended, Event, Job
 
+AT_ONCE = 64
+"""Events that are read together at most: to write down more of them would take milliseconds."""
+
 
 class JobStream:
-    """Events of a job; what came while its reader was busy is read at once.
+    """Events of a job; what came while its reader was busy is read together.
 
     A slow reader thus costs nobody else anything: a stream holds one answer at most.
     """
@@ -38,7 +41,7 @@ class JobStream:
                 raise self._broken
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
-        events, self._events = self._events, []
+        events, self._events = self._events[:AT_ONCE], self._events[AT_ONCE:]
         self.is_complete = isinstance(events[-1], Ended)
         return events
 

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import asdict
+from ipaddress import ip_address
 from pathlib import Path
 from typing import NoReturn
 
@@ -50,13 +51,20 @@ def run_unit(load_engine: LoadEngine, load_tokenizer: LoadTokenizer) -> NoReturn
     structlog.contextvars.bind_contextvars(unit=order.name)
     sys.setswitchinterval(SWITCH_SECONDS)
     threading.Thread(target=_end_with_supervisor, name="supervisor", daemon=True).start()
-    _end(uvloop.run(serve(order, load_engine, load_tokenizer)))
+    try:
+        _end(uvloop.run(serve(order, load_engine, load_tokenizer)))
+    except OSError as error:
+        place = order.socket or f"{order.host}:{order.port}"
+        _end(_refuse(f"{place} cannot be listened on ({error.strerror or error})"))
 
 
 async def serve(
     order: UnitOrder, load_engine: LoadEngine, load_tokenizer: LoadTokenizer
 ) -> ExitCode:
-    """Load a model and serve it until SIGTERM or until its engine is gone."""
+    """Load a model and serve it until SIGTERM or until its engine is gone.
+
+    Raises OSError if it cannot listen where it should.
+    """
     settings = order.settings
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -70,6 +78,8 @@ async def serve(
             asyncio.TaskGroup() as tasks,
         ):
             log.info("unit listens", address=address)
+            if order.socket is None and order.api_key is None and not _is_loopback(order.host):
+                log.warning("whoever reaches the address may use the model", host=order.host)
             life = tasks.create_task(_live(server, engine, order, load_tokenizer))
             stopping = tasks.create_task(stop.wait())
             await asyncio.wait([life, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -111,6 +121,13 @@ async def _farewell(server: ModelServer, error: Exception) -> None:
     log.error("engine broke", kind=type(error).__name__, detail=detail)
     server.fail(error)
     await asyncio.sleep(FAREWELL_SECONDS)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _refuse(why: str) -> ExitCode:

@@ -21,6 +21,7 @@ async def test_a_unix_socket_is_answered_like_a_port(tmp_path):
             answer = await response.json()
         assert answer["choices"][0]["message"]["content"] == ANSWER
         assert (await serving.health())["state"] == "ready"
+        assert (tmp_path / "unit.sock").stat().st_mode & 0o777 == 0o600
 
 
 async def test_only_who_knows_the_key_is_answered():
@@ -105,6 +106,7 @@ async def test_metrics_count_what_was_done():
         f"xiaoq_model_completion_tokens_total {float(len(ANSWER))}",
         "xiaoq_model_first_token_seconds_count 1.0",
         "xiaoq_model_queue_seconds_count 1.0",
+        "xiaoq_model_token_seconds_count 1.0",
         "xiaoq_model_jobs_running 0.0",
         "xiaoq_model_jobs_waiting 0.0",
         "xiaoq_model_pool_free_tokens 16384.0",

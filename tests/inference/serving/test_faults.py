@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import socket
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 
 import openai
@@ -32,11 +33,13 @@ async def begin(serving: Serving) -> openai.AsyncStream:
     return stream
 
 
-async def hang_up(serving: Serving) -> None:
-    """Send a question and close the connection once the server has read it."""
+async def hang_up(
+    serving: Serving, question: dict[str, object] = STREAM
+) -> AsyncGenerator[None, None]:
+    """Send a question, and close the connection at the end."""
     host, port = serving.url.removeprefix("http://").split(":")
     _, writer = await asyncio.open_connection(host, int(port))
-    body = json.dumps(STREAM).encode()
+    body = json.dumps(question).encode()
     head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
     writer.write(head.encode() + body)
     await writer.drain()
@@ -180,10 +183,11 @@ async def test_a_caller_who_leaves_the_queue_is_never_begun():
     assert len(serving.engine.seen) == 2
 
 
-async def test_a_caller_who_leaves_while_the_prompt_is_read_frees_the_job_in_one_step():
+@pytest.mark.parametrize("question", [STREAM, BODY])
+async def test_a_caller_who_leaves_while_the_prompt_is_read_frees_the_job_in_one_step(question):
     async with open_serving(ScriptedEngine(prefill_steps=1000)) as serving:
         serving.engine.allow(1)
-        leaving = hang_up(serving)
+        leaving = hang_up(serving, question)
         await anext(leaving)
         await serving.engine.until(lambda: serving.engine.steps == 1)
         await leaving.aclose()

@@ -139,3 +139,10 @@ async def test_an_order_that_cannot_be_read_is_refused(line):
     assert process.returncode == ExitCode.REFUSED
     assert said.startswith(b"the order cannot be read")
     assert b"secret-key" not in said
+
+
+async def test_a_place_that_cannot_be_listened_on_is_told_in_one_line(tmp_path):
+    async with start(tmp_path / "nowhere", {}) as unit:
+        assert await unit.ended() == ExitCode.REFUSED
+        said = (await unit.process.stdout.read()).decode()
+    assert "unit.sock cannot be listened on (No such file or directory)" in said
