@@ -45,6 +45,8 @@ STOP_TOKENS = ("<|im_end|>", "<|endoftext|>")
 """151645 and 151643 in Qwen2.5; ExLlamaV2's config keeps but the first of a list."""
 DRAFT_TOKENS = 4
 """Guessed ahead in one step, if anything is."""
+NGRAM = 4
+"""Longest run of tokens that guessing from the text looks for; it needs one less to begin with."""
 STEP_TOKENS = 8
 """Most tokens of one answer that a step evaluates (the library's max_q_size)."""
 INCOMPLETE = "\N{REPLACEMENT CHARACTER}"
@@ -157,6 +159,7 @@ def make_generator(
         draft_model=parts.draft_model,
         draft_cache=parts.draft_cache,
         num_draft_tokens=DRAFT_TOKENS,
+        max_ngram=NGRAM,
         use_ngram_draft=settings.speculative == "ngram",
         paged=paged,
     )
@@ -221,6 +224,10 @@ class Answer(ExLlamaV2DynamicJob):  # type: ignore[misc]  # untyped library
         self.is_reading = False
         """True while a part of its prompt is on the card."""
         ends = parts.stop_tokens()
+        # Half a surrogate pair never occurs in a text, and the library cannot encode it.
+        stops = [
+            stop for stop in job.stop if stop and stop == stop.encode(errors="ignore").decode()
+        ]
         self.mask = Mask(job.grammar, ends, parts.width) if job.grammar else None
         self._resumed = 0
         self._bias = Bias(job.sampling, parts.width)
@@ -231,7 +238,7 @@ class Answer(ExLlamaV2DynamicJob):  # type: ignore[misc]  # untyped library
             max_new_tokens=job.max_tokens + spare,
             gen_settings=ExLlamaV2Sampler.Settings(**sampler_fields(job.sampling, self._bias)),
             seed=job.sampling.seed,
-            stop_conditions=[*ends, *job.stop],
+            stop_conditions=[*ends, *stops],
             filters=[GrammarFilter(self.mask)] if self.mask else [],
         )
 

@@ -9,6 +9,7 @@ import torch
 from config.engine import PAGE_TOKENS, EngineSettings
 from inference.engines.exl2 import (
     DRAFT_TOKENS,
+    NGRAM,
     Answer,
     Parts,
     close_generator,
@@ -16,7 +17,7 @@ from inference.engines.exl2 import (
 )
 from inference.engines.exl2_pages import Shelves
 from inference.engines.exl2_results import Result, read_result
-from inference.engines.faults import is_broken_card, is_out_of_memory
+from inference.engines.faults import is_broken_card, is_out_of_memory, job_fault
 from inference.engines.waiting import Waiting
 from inference.serving.engine import (
     EngineBrokenError,
@@ -95,7 +96,7 @@ class Exl2Engine:
         longest = self.facts.context_tokens - 1
         pages = self.facts.pool_tokens // self.facts.page_tokens
         self._try_out([longest])
-        self._try_out([2] * min(self.facts.batch, pages))
+        self._try_out([NGRAM] * min(self.facts.batch, pages))
         self._generator.reset_page_table()
 
     def recover(self) -> None:
@@ -133,17 +134,10 @@ class Exl2Engine:
 
     def _fault_of(self, job: Job) -> str:
         """Say why a job can never run here."""
-        facts, length = self.facts, len(job.prompt) + job.max_tokens
-        if not job.prompt or job.max_tokens < 1:
-            return "an empty prompt or answer cannot be worked on"
-        if length > facts.context_tokens:
-            return f"prompt and answer have {length} tokens, at most {facts.context_tokens} fit"
-        if not all(
-            0 <= token < facts.vocabulary for token in (*job.prompt, *job.sampling.logit_bias)
-        ):
-            return f"there are no tokens beyond {facts.vocabulary - 1}"
-        if job.adapter and job.adapter not in facts.adapters:
-            return f'there is no adapter "{job.adapter}"'
+        if fault := job_fault(job, self.facts):
+            return fault
+        if self._settings.speculative == "ngram" and len(job.prompt) < NGRAM - 1:
+            return f"a prompt needs {NGRAM - 1} tokens where the text itself is guessed from"
         return ""
 
     def _let_in(self) -> None:

@@ -30,6 +30,7 @@ from peers.exl2_fake import (  # noqa: E402
 from config.engine import EngineSettings  # noqa: E402
 from inference.engines.exl2 import Parts  # noqa: E402
 from inference.engines.exl2_engine import Exl2Engine  # noqa: E402
+from inference.serving.engine import JobRefusedError  # noqa: E402
 from inference.serving.job import Job  # noqa: E402
 from inference.tokenizer import Mark  # noqa: E402
 
@@ -75,6 +76,30 @@ def test_every_field_of_the_samplers_settings_is_set():
 # Pages and prefixes
 
 
+@pytest.mark.parametrize("stops", [("",), ("\ud83d",), ("", "\udc00x", "#")])
+def test_stop_texts_that_cannot_occur_do_no_harm(stops):
+    told = work(fake_engine(says("a b")), Job("a", prompt("hi"), 50, GREEDY, stop=stops))["a"]
+    assert told.text == "a b"
+
+
+@pytest.mark.parametrize("length", [1, 2, 255, 256, 257, 511, 512, 513])
+def test_a_prompt_may_have_any_length(length):
+    tokens = (prompt("x " * 600))[-length:]
+    whole = [*tokens, *answer_to(tokens, 3)]
+    engine = fake_engine(babble)
+    for name in ("cold", "warm"):
+        told = work(engine, Job(name, tokens, 3, GREEDY, top_logprobs=0))[name]
+        said = [each.chosen.token for piece in told.pieces for each in piece.sampled]
+        assert [*tokens, *said] == whole
+
+
+def answer_to(tokens: list[int], count: int) -> list[int]:
+    known = list(tokens)
+    for _ in range(count):
+        known.append(babble(known))
+    return known[len(tokens) :]
+
+
 def test_pages_moved_together_after_a_busy_time_are_still_right():
     engine = fake_engine(babble, pool=2048)
     expected = {}
@@ -98,14 +123,16 @@ def test_without_pages_answers_are_the_same_one_after_another():
 
 
 def test_closing_ends_all_threads_and_unloads_the_model():
-    before = threading.active_count()
+    before = set(threading.enumerate())
     engine = fake_engine(babble)
     for name in "abcd":
         engine.start(Job(name, prompt(name), 30, GREEDY))
     engine.step()
+    threads = set(threading.enumerate()) - before
+    assert threads
     engine.close()
     assert model_of(engine).unloaded
-    assert threading.active_count() == before
+    assert not any(thread.is_alive() for thread in threads)
 
 
 def test_a_trial_reads_the_longest_prompt_and_fills_the_batch_and_leaves_no_page():
@@ -146,6 +173,15 @@ def test_guessing_from_the_text_changes_speed_and_nothing_else():
     assert guessed.text == plain.text
     assert guessed.end == replace(plain.end)
     assert len(model_of(engine).widths) < plain.end.completion_tokens
+
+
+def test_a_prompt_too_short_to_guess_from_is_refused():
+    """ExLlamaV2 0.3.2 would fail on it, and with it all that runs."""
+    engine = fake_engine(says("hi"), speculative="ngram")
+    with pytest.raises(JobRefusedError, match="3 tokens"):
+        engine.start(Job("a", [1, 2], 5))
+    assert work(engine, Job("b", prompt("hi"), 50, GREEDY))["b"].text == "hi"
+    engine.rehearse()
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6, 30])
