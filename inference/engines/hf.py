@@ -1,6 +1,7 @@
 """Transformers, as far as the engine needs it. No other file imports it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -39,11 +40,10 @@ class Network:
 
     def read(self, rows: Rows, tokens: Sequence[Sequence[int]], adapter: str) -> torch.Tensor:
         """Read as many tokens of each row, and return the logits after the last: (rows, width)."""
-        self._choose(adapter)
         device = self._model.device
         given = torch.tensor(tokens, device=device)
         count = given.shape[1]
-        with torch.no_grad():
+        with torch.no_grad(), self._chosen(adapter):
             result = self._model(
                 input_ids=given,
                 attention_mask=rows.mask(count, device),
@@ -58,14 +58,15 @@ class Network:
         """Let go of the weights."""
         self._model = torch.nn.Module()
 
-    def _choose(self, adapter: str) -> None:
-        if not self.adapters:
+    @contextmanager
+    def _chosen(self, adapter: str) -> Iterator[None]:
+        if self.adapters and not adapter:
+            with self._model.disable_adapter():
+                yield
             return
         if adapter:
-            self._model.enable_adapters()
             self._model.set_adapter(adapter)
-        else:
-            self._model.disable_adapters()
+        yield
 
 
 def open_network(
@@ -95,6 +96,17 @@ def open_network(
         dtype=torch.bfloat16 if device == "cuda" else torch.float32,
         device_map="balanced" if several else device,
     )
-    for each in adapters:
-        model.load_adapter(str(each.folder), adapter_name=each.name)
-    return Network(model, [each.name for each in adapters])
+    return Network(_adapt(model, adapters), [each.name for each in adapters])
+
+
+def _adapt(model: torch.nn.Module, adapters: Sequence[AdapterSettings]) -> torch.nn.Module:
+    """Load adapters with peft; those that Transformers 5.24 loads itself forget one another."""
+    if not adapters:
+        return model
+    import peft  # noqa: PLC0415 - slow to import, and needed by few
+
+    first, *others = adapters
+    adapted = peft.PeftModel.from_pretrained(model, str(first.folder), adapter_name=first.name)
+    for each in others:
+        adapted.load_adapter(str(each.folder), adapter_name=each.name)
+    return adapted

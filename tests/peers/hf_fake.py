@@ -5,7 +5,8 @@ depends on all before it and on the adapter: what belongs to another text, or wa
 does not go unnoticed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
@@ -44,11 +45,11 @@ class ScriptedModel:
     def set_adapter(self, name: str) -> None:
         self.adapter = self.adapters[name]
 
-    def enable_adapters(self) -> None:
-        self.adapter = -1
-
-    def disable_adapters(self) -> None:
+    @contextmanager
+    def disable_adapter(self) -> Iterator[None]:
         self.adapter = 0
+        yield
+        self.adapter = -1
 
     def __call__(
         self, input_ids, attention_mask, position_ids, cache, use_cache, logits_to_keep
