@@ -3,14 +3,16 @@
 from inference.grammar import Grammars, SchemaRefusedError
 from inference.serving.errors import ApiError
 from inference.serving.job import Grammar
-from inference.serving.protocol import (
-    ChatBody,
+from inference.serving.parts import (
     FunctionTool,
-    GenerationBody,
     NamedChoice,
     ObjectFormat,
     SchemaFormat,
     TextFormat,
+)
+from inference.serving.protocol import (
+    ChatBody,
+    GenerationBody,
 )
 from inference.tools import Tool
 

@@ -9,11 +9,13 @@ from inference.serving.constraints import as_tool, chat_grammar, format_grammar
 from inference.serving.engine import EngineFacts
 from inference.serving.errors import ApiError
 from inference.serving.job import Job
+from inference.serving.parts import (
+    ChatMessage,
+    FunctionTool,
+)
 from inference.serving.protocol import (
     ChatBody,
-    ChatMessage,
     CompletionBody,
-    FunctionTool,
     GenerationBody,
     TokenizeBody,
 )

@@ -17,9 +17,11 @@ from inference.serving.guard import STREAM, Guard
 from inference.serving.job import Job
 from inference.serving.keys import caller_of
 from inference.serving.metrics import CONTENT_TYPE
+from inference.serving.parts import (
+    Body,
+)
 from inference.serving.preparing import count_tokens, prepare_chat, prepare_completion
 from inference.serving.protocol import (
-    Body,
     ChatBody,
     CompletionBody,
     GenerationBody,

@@ -12,7 +12,6 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import asdict
-from ipaddress import ip_address
 from pathlib import Path
 from typing import NoReturn
 
@@ -78,8 +77,6 @@ async def serve(
             asyncio.TaskGroup() as tasks,
         ):
             log.info("unit listens", address=address)
-            if order.socket is None and order.api_key is None and not _is_loopback(order.host):
-                log.warning("whoever reaches the address may use the model", host=order.host)
             life = tasks.create_task(_live(server, engine, order, load_tokenizer))
             stopping = tasks.create_task(stop.wait())
             await asyncio.wait([life, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -121,13 +118,6 @@ async def _farewell(server: ModelServer, error: Exception) -> None:
     log.error("engine broke", kind=type(error).__name__, detail=detail)
     server.fail(error)
     await asyncio.sleep(FAREWELL_SECONDS)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _refuse(why: str) -> ExitCode:
