@@ -24,7 +24,7 @@ KEPT_GRAMMARS = 64
 GRAMMAR_SIZE = 100_000
 ANY_OBJECT: Mapping[str, object] = {"type": "object"}
 # Without a bound a model can go on with white space until its tokens are spent.
-_OPTIONS = {"whitespace_pattern": r"[\x20\x0A\x0D\x09]{1,20}"}
+_WHITE_SPACE = r"[\x20\x0A\x0D\x09]{1,20}"
 
 
 class SchemaRefusedError(Exception):
@@ -54,7 +54,9 @@ class Grammars:
         text = json.dumps(schema)
         if len(text) > SCHEMA_BYTES:
             raise SchemaRefusedError(f"the schema is longer than {SCHEMA_BYTES} bytes")
-        return self._grammar(LLMatcher.grammar_from_json_schema(text, overrides=_OPTIONS))
+        return self._grammar(
+            LLMatcher.grammar_from_json_schema(text, overrides={"whitespace_pattern": _WHITE_SPACE})
+        )
 
     def tool_calls(
         self, tools: Sequence[Tool], *, required: bool = False, parallel: bool = True
@@ -75,7 +77,8 @@ class Grammars:
 
     def _call_rule(self, number: int, tool: Tool) -> str:
         head = f'\n{{"name": {json.dumps(tool.name)}, "arguments": '
-        arguments = json.dumps({**self._parameters(tool), "x-guidance": _OPTIONS})
+        options = {"whitespace_pattern": _WHITE_SPACE}
+        arguments = json.dumps({**self._parameters(tool), "x-guidance": options})
         return f"call_{number}: {json.dumps(head)} %json {arguments} {json.dumps('}' + chr(10))}"
 
     def _parameters(self, tool: Tool) -> Mapping[str, object]:

@@ -8,11 +8,17 @@ encoded by an instance from which all added tokens are removed, and marks are pl
 """
 
 import json
+from array import array
+from collections import OrderedDict
 from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
+from threading import Lock
 
 from tokenizers import Tokenizer
+
+REMEMBERED_LETTERS = 4_000_000
+"""Of the texts that were encoded last; with their tokens some 20 MB."""
 
 
 class Mark(Enum):
@@ -34,7 +40,7 @@ class TokenizerError(Exception):
 
 
 class ChatTokenizer:
-    """Encodes segments to token ids, so that no text becomes a mark."""
+    """Encodes segments to token ids, so that no text becomes a mark. Safe for use by threads."""
 
     def __init__(self, description: str) -> None:
         """Build it from the text of a `tokenizer.json`; raises TokenizerError."""
@@ -45,6 +51,7 @@ class ChatTokenizer:
             self._plain = Tokenizer.from_str(json.dumps(declared | {"added_tokens": []}))
         except Exception as error:  # tokenizers raises bare Exception for a file it cannot read
             raise TokenizerError(f"not a tokenizer.json: {error}") from error
+        self._encoded = _Encoded()
         self._controls = frozenset(added.values())
         if missing := [mark.value for mark in Mark if mark.value not in added]:
             raise TokenizerError(f"the tokenizer has no {', '.join(missing)}")
@@ -77,14 +84,47 @@ class ChatTokenizer:
         """Return the text of token ids, marks included; half characters become U+FFFD."""
         return self._whole.decode(list(ids), skip_special_tokens=False)
 
+    def piece(self, token: int) -> str | None:
+        """Return a token as the vocabulary writes it; None for an id without a token."""
+        return self._whole.id_to_token(token)
+
     def describe(self) -> str:
         """Return the text of a `tokenizer.json` of the whole tokenizer."""
         return self._whole.to_str()
 
     def _encode(self, text: str) -> list[int]:
+        if (known := self._encoded.get(text)) is not None:
+            return known
         # A lone surrogate, which JSON can carry, becomes a question mark.
         clean = text.encode(errors="replace").decode()
-        return self._plain.encode(clean, add_special_tokens=False).ids
+        ids = self._plain.encode(clean, add_special_tokens=False).ids
+        self._encoded.put(text, ids)
+        return ids
+
+
+class _Encoded:
+    """Texts that were encoded lately: a conversation comes again with every question."""
+
+    def __init__(self) -> None:
+        self._ids: OrderedDict[str, array[int]] = OrderedDict()
+        self._letters = 0
+        self._lock = Lock()
+
+    def get(self, text: str) -> list[int] | None:
+        with self._lock:
+            if (ids := self._ids.get(text)) is None:
+                return None
+            self._ids.move_to_end(text)
+        return ids.tolist()
+
+    def put(self, text: str, ids: list[int]) -> None:
+        with self._lock:
+            if text not in self._ids:
+                self._letters += len(text)
+            self._ids[text] = array("I", ids)
+            while self._letters > REMEMBERED_LETTERS:
+                oldest, _ = self._ids.popitem(last=False)
+                self._letters -= len(oldest)
 
 
 def load_tokenizer(folder: Path) -> ChatTokenizer:

@@ -6,7 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from peers.qwen import ADDED, small_tokenizer
 
-from inference.tokenizer import ChatTokenizer, Mark, TokenizerError, load_tokenizer
+from inference.tokenizer import (
+    REMEMBERED_LETTERS,
+    ChatTokenizer,
+    Mark,
+    TokenizerError,
+    load_tokenizer,
+)
 
 SMALL = ChatTokenizer(small_tokenizer())
 HOSTILE = st.lists(st.sampled_from([*ADDED, "<|im_", "start|>", "\n", "system"]) | st.text()).map(
@@ -94,3 +100,20 @@ def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
 def test_a_folder_is_read(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text(SMALL.describe(), encoding="utf-8")
     assert load_tokenizer(tmp_path).encode("你好") == SMALL.encode("你好")
+
+
+def test_what_is_remembered_stays_bounded() -> None:
+    tokenizer = ChatTokenizer(small_tokenizer())
+    text = "退货 " * (REMEMBERED_LETTERS // 30)
+    for number in range(15):
+        tokenizer.encode(f"{number}{text}")
+    remembered = tokenizer._encoded
+    assert remembered._letters == sum(len(text) for text in remembered._ids) <= REMEMBERED_LETTERS
+    assert remembered.get(f"14{text}") == tokenizer.encode(f"14{text}")
+    assert remembered.get(f"0{text}") is None
+
+
+def test_what_was_remembered_is_not_changed_by_its_user() -> None:
+    ids = SMALL.encode("不要改我")
+    ids.append(0)
+    assert SMALL.encode("不要改我") == ids[:-1]
