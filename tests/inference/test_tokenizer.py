@@ -11,6 +11,7 @@ from inference.tokenizer import (
     ChatTokenizer,
     Mark,
     TokenizerError,
+    _Encoded,
     load_tokenizer,
 )
 
@@ -103,14 +104,15 @@ def test_a_folder_is_read(tmp_path: Path) -> None:
 
 
 def test_what_is_remembered_stays_bounded() -> None:
-    tokenizer = ChatTokenizer(small_tokenizer())
-    text = "退货 " * (REMEMBERED_LETTERS // 30)
-    for number in range(15):
-        tokenizer.encode(f"{number}{text}")
-    remembered = tokenizer._encoded
+    remembered = _Encoded()
+    texts = [str(number) + "x" * (REMEMBERED_LETTERS // 10) for number in range(15)]
+    for text in texts:
+        remembered.put(text, [1, 2])
+        remembered.put(text, [1, 2])
+        remembered.get(texts[0])
     assert remembered._letters == sum(len(text) for text in remembered._ids) <= REMEMBERED_LETTERS
-    assert remembered.get(f"14{text}") == tokenizer.encode(f"14{text}")
-    assert remembered.get(f"0{text}") is None
+    assert remembered.get(texts[0]) == remembered.get(texts[-1]) == [1, 2]
+    assert remembered.get(texts[1]) is None
 
 
 def test_what_was_remembered_is_not_changed_by_its_user() -> None:
