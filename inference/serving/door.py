@@ -14,7 +14,7 @@ from inference.serving.keys import Keyhole
 from inference.serving.routes import Routes
 from inference.serving.server import ModelServer
 
-MAX_BODY_BYTES = 16 * 1_048_576
+MAX_BODY_BYTES = 4 * 1_048_576
 WORKERS = 2
 CLOSE_SECONDS = 2.0
 

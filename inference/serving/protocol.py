@@ -31,6 +31,7 @@ from inference.serving.parts import (
 MESSAGES = 2000
 STOPS = 16
 TOOLS = 128
+BIASES = 1024
 
 Stop = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
@@ -56,7 +57,7 @@ class GenerationBody(Body):
     repetition_penalty: float | None = Field(None, gt=0, le=2)
     presence_penalty: float | None = Field(None, ge=-2, le=2)
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
-    logit_bias: dict[int, Annotated[float, Field(ge=-100, le=100)]] = Field(default_factory=dict)
+    logit_bias: dict[int, Annotated[float, Field(ge=-100, le=100)]] = Field({}, max_length=BIASES)
     seed: int | None = Field(None, ge=-(2**63), le=2**63 - 1)
     stop: tuple[Stop, ...] = Field((), max_length=STOPS)
     n: int = 1

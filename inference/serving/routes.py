@@ -33,6 +33,7 @@ from inference.serving.server import ModelServer
 B = TypeVar("B", bound=Body)
 T = TypeVar("T")
 
+BODY_SECONDS = 30.0
 STREAM_HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-store",
@@ -153,7 +154,11 @@ class Routes:
         self, request: web.Request, kind: type[B], prepare: Callable[[B], T]
     ) -> tuple[B, T]:
         """Read a body and make of it what is asked for, away from the event loop."""
-        raw = await request.read()
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                raw = await request.read()
+        except TimeoutError:
+            raise ApiError(408, "The body did not come in time.") from None
 
         def work() -> tuple[B, T]:
             body = parse(kind, raw)

@@ -337,7 +337,7 @@ async def test_draining_ends_when_its_time_is_over():
 async def test_a_body_that_is_too_large_is_refused():
     async with open_serving() as serving:
         with suppress(ClientConnectionError):
-            body = io.BytesIO(b"x" * 17_000_000)
+            body = io.BytesIO(b"x" * 5_000_000)
             async with serving.http.post(f"{serving.url}/v1/completions", data=body) as big:
                 assert big.status == 413
         assert await serving.ask() == ANSWER
