@@ -11,6 +11,7 @@ tokens is read), `rival` (Transformers' `generate`). All parts of one run share 
 """
 
 import argparse
+import gc
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -67,10 +68,14 @@ def settings_of(folder: Path, **more: object) -> EngineSettings:
 def loaded(settings: EngineSettings) -> Iterator[Bench]:
     """Load the model into this process, and free the card afterwards."""
     engine = load_exl2(settings, lambda _: None)
+    bench = Bench(engine, ends_of(settings.model_dir or Path()))
     try:
-        yield Bench(engine, ends_of(settings.model_dir or Path()))
+        yield bench
     finally:
         engine.close()
+        del bench.engine, engine
+        gc.collect()
+        torch.cuda.empty_cache()
 
 
 def ends_of(folder: Path) -> frozenset[int]:
@@ -181,7 +186,7 @@ def main() -> None:
     args = parser.parse_args()
     print(describe())
     print(describe_card())
-    folder = args.folder / f"qwen-shaped-{args.bits:g}"
+    folder = (args.folder / f"qwen-shaped-{args.bits:g}").resolve()
     files = write_model(folder, args.bits)
     print(
         f"{files.bits_per_weight:.2f} bits a weight, {files.head_bits:.2f} in the output layer, "

@@ -14,6 +14,7 @@ import aiohttp
 from config.engine import EngineSettings
 from inference.serving.order import UnitOrder
 
+ROOT = Path(__file__).parents[1]
 ANSWERS = 16
 TOKENS = 400
 Unit = subprocess.Popen[bytes]
@@ -25,7 +26,7 @@ def serve_batch(settings: EngineSettings, ends: Iterable[int]) -> tuple[float, i
         socket = Path(place) / "unit.sock"
         line = UnitOrder(name="bench", settings=settings, socket=socket).to_line()
         unit = subprocess.Popen(
-            [sys.executable, "-m", "inference.serving.unit"], stdin=subprocess.PIPE
+            [sys.executable, "-m", "inference.serving.unit"], stdin=subprocess.PIPE, cwd=ROOT
         )
         assert unit.stdin is not None
         unit.stdin.write(line)
