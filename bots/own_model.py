@@ -67,7 +67,7 @@ def read_own_model(settings: EngineSettings) -> ModelFiles:
 
 def check_context(context_tokens: int, fleet: Fleet) -> None:
     """Raise ConfigError if the core would send more than the model takes."""
-    longest = fleet.settings.max_seq_len or fleet.model.shape.max_position_embeddings
+    longest = fleet.settings.max_seq_len or fleet.model.trained_tokens
     if context_tokens > longest:
         raise ConfigError(
             f"XIAOQ_INFERENCE__CONTEXT_TOKENS: holds {context_tokens}, should be at most "

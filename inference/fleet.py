@@ -22,6 +22,8 @@ from inference.placement import (
 from inference.shape import Weights
 
 YARN_FACTOR = 4
+CUDA_BYTES = GIB
+"""More than CUDA takes of a card when a process begins to use it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,34 +73,31 @@ def plan_fleet(settings: EngineSettings, model: ModelFiles, cards: Sequence[Card
 
 
 def settle(fleet: Fleet, cards: Sequence[Card]) -> EngineSettings:
-    """The settings of one unit on the cards it has now; raises PlacementError."""
+    """The settings of one unit on the cards it has now; raises PlacementError.
+
+    A pool that nobody asked for is left to the unit, which sees what CUDA itself took, unless more
+    fits than all its answers could fill.
+    """
     settings = fleet.settings
     longest = _longest(settings, fleet.model)
-    settled: dict[str, object] = {
-        "served_name": fleet.served_name,
-        "max_seq_len": longest,
-        "placement": "replicas",
-        "gpu_split": (),
-        "gpus": tuple(card.number for card in cards),
-    }
-    if not cards:
-        return settings.model_copy(update=settled)
-    layout = _lay_out(
-        settings.model_copy(update={"placement": _kind(fleet, cards)}), fleet.model, cards
+    is_whole = len(settings.gpu_split) == len(cards)
+    settled = settings.model_copy(
+        update={
+            "served_name": fleet.served_name,
+            "max_seq_len": longest,
+            "placement": fleet.placement if len(cards) > 1 else "replicas",
+            "gpu_split": settings.gpu_split if is_whole else (),
+            "gpus": tuple(card.number for card in cards),
+        }
     )
-    unit = layout.units[0]
-    # More than all running answers can fill would only be memory nobody else gets.
-    most = settings.pool_tokens or pages(settings.batch * longest)
-    settled["pool_tokens"] = min(unit.pool_tokens, most)
-    settled["placement"] = layout.placement
-    if layout.placement == "split":
-        settled["gpu_split"] = unit.shares(_weights(settings, fleet.model))
-    return settings.model_copy(update=settled)
-
-
-def _kind(fleet: Fleet, cards: Sequence[Card]) -> str:
-    """What is left of a placement when cards are gone."""
-    return fleet.placement if len(cards) > 1 else "replicas"
+    if not cards:
+        return settled
+    layout = _lay_out(settled, fleet.model, cards)
+    most = pages(settings.batch * longest)
+    spare = CUDA_BYTES // fleet.model.shape.token_bytes(settings.cache)
+    if settings.pool_tokens is None and most + spare <= layout.units[0].pool_tokens:
+        return settled.model_copy(update={"pool_tokens": most})
+    return settled
 
 
 def _lay_out(settings: EngineSettings, model: ModelFiles, cards: Sequence[Card]) -> Layout:
@@ -128,7 +127,7 @@ def _weights(settings: EngineSettings, model: ModelFiles) -> Weights:
 
 
 def _longest(settings: EngineSettings, model: ModelFiles) -> int:
-    trained = model.shape.max_position_embeddings
+    trained = model.trained_tokens
     longest = settings.max_seq_len or trained
     if longest > trained and not settings.yarn:
         raise PlacementError(

@@ -47,6 +47,13 @@ class ModelFiles:
         return Weights(layers, head or embedding, embedding)
 
     @property
+    def trained_tokens(self) -> int:
+        """How long a conversation the model was trained for; YaRN in its config stretches that."""
+        scaling = self.config.get("rope_scaling")
+        original = (scaling or {}).get("original_max_position_embeddings")
+        return original if isinstance(original, int) else self.shape.max_position_embeddings
+
+    @property
     def is_quantised(self) -> bool:
         """Whether the layers are EXL2."""
         return any(name.endswith(_QUANTISED) for name in self.tensors.found)

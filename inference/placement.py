@@ -17,6 +17,8 @@ SCRATCH_BYTES = 2 * GIB
 """Assumed on every card beside weights and pool: CUDA context, activations, and the fp16 copy of
 the output layer that ExLlamaV2 makes (1.07 GB for Qwen2.5)."""
 MOST_TENSOR_CARDS = 4
+ROUNDING = 0.01
+"""Of a layer."""
 
 Placement = Literal["replicas", "split", "tensor"]
 
@@ -216,9 +218,10 @@ def _by_shares(demand: Demand, cards: Sequence[Card], shares: Sequence[float]) -
     left = demand.shape.num_hidden_layers
     layers = []
     for share in shares:
-        layers.append(min(left, int(share * GIB / each)))
+        # What `Unit.shares` says comes back as the same layers, whatever rounding does.
+        layers.append(min(left, int(share * GIB / each + ROUNDING)))
         left -= layers[-1]
-    if left or layers[-1] * each + demand.weights.head > shares[-1] * GIB:
+    if left or layers[-1] * each + demand.weights.head > shares[-1] * GIB + ROUNDING * each:
         needed = f"{demand.weights.on_card / GIB:.1f} GiB, the output layer on the last card"
         raise PlacementError(f"gpu_split [{_listed(shares)}] does not hold the weights: {needed}")
     return tuple(layers)

@@ -151,6 +151,13 @@ def test_shares_are_filled_in_order():
     )
 
 
+def test_shares_that_were_computed_come_back_as_the_same_layers():
+    for cards in (CARDS[:2], CARDS[:3], CARDS):
+        unit = split(demand(5.0), cards).units[0]
+        again = split(demand(5.0), cards, unit.shares(demand(5.0).weights)).units[0]
+        assert again.layers == unit.layers
+
+
 @pytest.mark.parametrize("shares", [(1.0, 1.0), (4.0, 0.1)])
 def test_shares_that_do_not_hold_the_weights_are_refused(shares):
     with pytest.raises(PlacementError, match=r"does not hold the weights: 3\.4 GiB"):
