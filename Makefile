@@ -18,7 +18,7 @@ test: $(VENV)/.test
 	$(BIN)/pytest
 
 test-model: $(MODEL_VENV)/.test
-	$(MODEL_VENV)/bin/pytest tests/inference -m model
+	$(MODEL_VENV)/bin/pytest -m model
 
 lint: $(VENV)/.test
 	$(BIN)/ruff format --check .

@@ -27,8 +27,10 @@ class Dice:
         """Return the logits after penalties and bias."""
         penalty = self._sampling.repetition_penalty
         if penalty != 1.0:
-            punished = torch.where(logits > 0, logits / penalty, logits * penalty)
-            logits = torch.where(self._known, punished, logits)
+            known = self._known.nonzero().squeeze(1)
+            before = logits[known]
+            punished = torch.where(before > 0, before / penalty, before * penalty)
+            logits = logits.index_copy(0, known, punished)
         return logits if self._bias.tensor is None else logits + self._bias.tensor
 
     def draw(self, logits: torch.Tensor) -> int:

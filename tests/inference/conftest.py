@@ -1,3 +1,4 @@
+import os
 from collections.abc import AsyncIterator
 
 import pytest
@@ -5,6 +6,9 @@ from peers.model import ModelPeer, open_peer
 from peers.qwen import real_tokenizer, small_tokenizer
 
 from inference.tokenizer import ChatTokenizer
+
+# Threads of torch that wait for one another slow a busy machine down many times over.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture
