@@ -5,12 +5,7 @@ import os
 import signal
 
 import pytest
-from peers.fleet import ROOT, card, supervised
-
-
-@pytest.fixture(autouse=True)
-def _children_find_our_code(monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{ROOT / 'tests'}")
+from peers.fleet import card, supervised
 
 
 async def test_a_unit_is_loaded_and_then_ready(tmp_path):
@@ -50,9 +45,10 @@ async def test_pauses_between_starts_grow(tmp_path):
 
 @pytest.mark.parametrize("fault", ["freeze", "lie"])
 async def test_a_unit_whose_engine_shows_no_life_is_ended(tmp_path, fault):
-    async with supervised(tmp_path, [fault, "good"], load_seconds=2) as fleet:
+    async with supervised(tmp_path, [fault, "good"]) as fleet:
+        await fleet.until(0, "ready")
         down = await fleet.until(0, "waiting")
-        assert down.reason.startswith(("no sign of life for", "the model was not loaded in"))
+        assert down.reason.startswith("no sign of life for")
         await fleet.until(0, "ready", restarts=1)
         assert len(fleet.processes()) == 1
 
@@ -79,6 +75,18 @@ async def test_each_unit_has_cards_of_its_own(tmp_path):
         await fleet.until(0, "ready")
         await fleet.until(1, "ready")
         assert [fleet.lives(number)[0][1] for number in (0, 1)] == ["GPU-0", "GPU-1"]
+
+
+async def test_a_unit_is_told_the_prompts_of_the_moment_at_each_start(tmp_path):
+    async with supervised(tmp_path, ["good"]) as fleet:
+        fleet.prompts[:] = ["您是小Q"]
+        await fleet.until(0, "ready")
+        assert fleet.order().warm_up == ("您是小Q",)
+        fleet.prompts[:] = ["您是维修助手"]
+        os.kill(fleet.lives()[0][0], signal.SIGKILL)
+        await fleet.until(0, "ready", restarts=1)
+        assert fleet.order().warm_up == ("您是维修助手",)
+        assert fleet.order().settings.served_name == "model"
 
 
 async def test_one_that_falls_disturbs_no_other(tmp_path):

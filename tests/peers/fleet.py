@@ -17,9 +17,9 @@ from inference.fleet import plan_fleet
 from inference.keeper import Programme, UnitState
 from inference.model_files import read_model
 from inference.placement import GIB, Card
+from inference.serving.order import UnitOrder
 from inference.supervisor import Doors, Supervisor
 
-ROOT = Path(__file__).parents[2]
 WAYWARD = Path(__file__).with_name("wayward_unit.py")
 SECONDS = 20.0
 
@@ -37,6 +37,8 @@ class Watched:
     folder: Path
     cards: list[Card]
     told: list[tuple[EndpointSettings, bool]] = field(default_factory=list)
+    prompts: list[str] = field(default_factory=list)
+    """System prompts to be read before the first request."""
 
     def unit(self, number: int = 0) -> UnitState:
         """What is known of a unit."""
@@ -57,6 +59,10 @@ class Watched:
         log = self.folder / f"{number}.log"
         lines = log.read_text().splitlines() if log.exists() else []
         return [(int(line.split()[0]), line.partition(" ")[2]) for line in lines]
+
+    def order(self, number: int = 0) -> UnitOrder:
+        """What a unit was told at its last start."""
+        return UnitOrder.from_line((self.folder / f"{number}.order").read_bytes())
 
     def processes(self) -> list[int]:
         """Processes of all lives that still run."""
@@ -93,7 +99,7 @@ async def supervised(
     def tell(endpoint: EndpointSettings, is_open: bool) -> None:
         watched.told.append((endpoint, is_open))
 
-    async with beside(supervisor.run(tell)):
+    async with beside(supervisor.run(tell, lambda: watched.prompts)):
         yield watched
 
 

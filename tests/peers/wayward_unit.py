@@ -1,19 +1,19 @@
 """A unit that misbehaves to order: what it does in each of its lives stands in a file.
 
 `python wayward_unit.py FOLDER`: FOLDER/UNIT.lives has a word a life, the last for all further ones,
-and FOLDER/UNIT.log gets a line a life: its process and its cards.
+and FOLDER/UNIT.log gets a line a life: its process and its cards; UNIT.order has the last order.
+It imports nothing of ours and no library, so that a test can afford many lives.
 """
 
 import asyncio
+import json
 import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
-from aiohttp import web
-
-from inference.serving.order import ExitCode, UnitHealth, UnitOrder
-
+REFUSED, BROKEN = 64, 70
 LIVES = {
     "good": "loads, is ready, drains when asked to",
     "stubborn": "does not drain",
@@ -28,61 +28,66 @@ LIVES = {
 
 
 def main() -> None:
-    order = UnitOrder.from_line(sys.stdin.buffer.readline())
-    folder = Path(sys.argv[1])
-    with (folder / f"{order.name}.log").open("a+") as log:
+    """Run as a program."""
+    line = sys.stdin.readline()
+    order = json.loads(line)
+    folder, name = Path(sys.argv[1]), order["name"]
+    (folder / f"{name}.order").write_text(line)
+    with (folder / f"{name}.log").open("a+") as log:
         log.write(f"{os.getpid()} {os.environ['CUDA_VISIBLE_DEVICES']}\n")
         log.seek(0)
         life = len(log.readlines()) - 1
-    lives = (folder / f"{order.name}.lives").read_text().splitlines()
+    lives = (folder / f"{name}.lives").read_text().splitlines()
     what = lives[min(life, len(lives) - 1)]
     assert what in LIVES, what
     if what == "refuse":
         sys.stdout.write("loading ...\nthe tokenizer is broken\n")
-        sys.exit(ExitCode.REFUSED)
+        sys.exit(REFUSED)
     if what == "crash":
-        sys.exit(ExitCode.BROKEN)
+        sys.exit(BROKEN)
     if what == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
-    asyncio.run(_serve(order, what))
+    asyncio.run(_Unit(what).serve(order["socket"]))
 
 
-async def _serve(order: UnitOrder, what: str) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    if what == "stubborn":
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    else:
-        loop.add_signal_handler(signal.SIGTERM, stop.set)
-    loop.add_reader(sys.stdin.fileno(), stop.set)  # only its end can be read
-    asked = 0
+class _Unit:
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._asked = 0
 
-    async def health(_: web.Request) -> web.Response:
-        nonlocal asked
-        asked += 1
-        if what == "rave":
-            return web.Response(text="all is well")
-        if asked == 1 or what == "load for ever":
-            return _answer(UnitHealth(state="loading", progress=0.5))
-        if what == "freeze" and asked > 2:
+    async def serve(self, socket: str) -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        if self._what == "stubborn":
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        else:
+            loop.add_signal_handler(signal.SIGTERM, stop.set)
+        loop.add_reader(sys.stdin.fileno(), stop.set)  # only its end can be read
+        await asyncio.start_unix_server(self._answer, socket)
+        await stop.wait()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.readline():
+            while (await reader.readline()).strip():
+                pass
+            body = self._health()
+            head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n"
+            writer.write(f"{head}{body}".encode())
+
+    def _health(self) -> str:
+        self._asked += 1
+        if self._what == "rave":
+            return "all is well"
+        if self._asked == 1 or self._what == "load for ever":
+            return _told(state="loading", progress=0.5)
+        if self._what == "freeze" and self._asked > 2:
             os.kill(os.getpid(), signal.SIGSTOP)
-        return _answer(UnitHealth(state="ready", progress=1, silent_seconds=99 * (what == "lie")))
-
-    app = web.Application()
-    app.router.add_get("/health", health)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    if order.socket:
-        await web.UnixSite(runner, str(order.socket)).start()
-    else:
-        await web.TCPSite(runner, order.host, order.port).start()
-    await stop.wait()
-    await runner.cleanup()
+        silent = 99 if self._what == "lie" and self._asked > 2 else 0
+        return _told(state="ready", progress=1, silent_seconds=silent)
 
 
-def _answer(health: UnitHealth) -> web.Response:
-    status = 200 if health.state == "ready" else 503
-    return web.json_response(text=health.model_dump_json(), status=status)
+def _told(**health: Any) -> str:
+    return json.dumps(health)
 
 
 if __name__ == "__main__":
