@@ -7,7 +7,6 @@ control wherever they stand, in a customer's message too. What `tokenizers` offe
 encoded by an instance from which all added tokens are removed, and marks are placed by their id.
 """
 
-import json
 from array import array
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -45,12 +44,14 @@ class ChatTokenizer:
     def __init__(self, description: str) -> None:
         """Build it from the text of a `tokenizer.json`; raises TokenizerError."""
         try:
-            declared = json.loads(description)
-            added = {token["content"]: int(token["id"]) for token in declared["added_tokens"]}
             self._whole = Tokenizer.from_str(description)
-            self._plain = Tokenizer.from_str(json.dumps(declared | {"added_tokens": []}))
         except Exception as error:  # tokenizers raises bare Exception for a file it cannot read
             raise TokenizerError(f"not a tokenizer.json: {error}") from error
+        added = {
+            token.content: number
+            for number, token in self._whole.get_added_tokens_decoder().items()
+        }
+        self._plain = _without_added(self._whole)
         self._encoded = _Encoded()
         self._controls = frozenset(added.values())
         if missing := [mark.value for mark in Mark if mark.value not in added]:
@@ -133,6 +134,16 @@ def load_tokenizer(folder: Path) -> ChatTokenizer:
         return ChatTokenizer((folder / "tokenizer.json").read_text(encoding="utf-8"))
     except OSError as error:
         raise TokenizerError(f"cannot read tokenizer.json: {error.strerror}") from error
+
+
+def _without_added(whole: Tokenizer) -> Tokenizer:
+    """Make a tokenizer with the same vocabulary that knows no added tokens."""
+    plain = Tokenizer(whole.model)
+    if whole.normalizer is not None:
+        plain.normalizer = whole.normalizer
+    if whole.pre_tokenizer is not None:
+        plain.pre_tokenizer = whole.pre_tokenizer
+    return plain
 
 
 def _join(segments: Iterable[Segment]) -> Iterable[Segment]:
