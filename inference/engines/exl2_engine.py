@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Iterator
+from traceback import clear_frames
 
 import structlog
 import torch
@@ -182,6 +183,8 @@ class Exl2Engine:
 
     def _fail(self, error: Exception) -> list[Event]:
         """Sort what went wrong: memory, the card, or else the jobs that were at work fail."""
+        # Frames keep what they had computed, on a card that has no room for it.
+        clear_frames(error.__traceback__)
         active = [each for each in self._generator.active_jobs if each.order.id in self._running]
         if is_out_of_memory(error):
             failed = self._drop(_culprits(active))

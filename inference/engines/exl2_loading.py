@@ -11,6 +11,7 @@ import torch
 
 from config.engine import PAGE_TOKENS, EngineSettings
 from inference.engines import exl2
+from inference.engines.context import context_tokens
 from inference.engines.exl2_engine import Exl2Engine
 from inference.model_files import ModelFiles, ModelFilesError, read_model
 from inference.placement import GIB, Card, Demand, Layout, PlacementError, lay_out
@@ -26,8 +27,6 @@ KIBIBYTE = 2.0**-20
 """In GiB."""
 MODULES_PER_LAYER = 2
 """Attention and MLP, in the library's list of modules."""
-YARN_FACTOR = 4
-"""How much longer than trained a context may be (Qwen2.5's model card)."""
 
 
 def load_exl2(settings: EngineSettings, progress: Progress, *, paged: bool = True) -> Exl2Engine:
@@ -51,24 +50,6 @@ def load_exl2(settings: EngineSettings, progress: Progress, *, paged: bool = Tru
     return engine
 
 
-class Module(Protocol):
-    """A part of a layer."""
-
-    device_idx: int | None
-
-
-def context_tokens(settings: EngineSettings, trained: int) -> int:
-    """How long a sequence may be; raises LoadRefusedError for longer than the model can."""
-    wanted = settings.max_seq_len or trained
-    most = trained * YARN_FACTOR if settings.yarn else trained
-    if wanted > most:
-        hint = "" if settings.yarn else "; XIAOQ_INFERENCE__YARN=true allows four times that"
-        raise LoadRefusedError(
-            f"max_seq_len is {wanted}, but the model was trained for {trained}{hint}"
-        )
-    return wanted
-
-
 def pool_tokens(
     settings: EngineSettings, layout: Layout, files: ModelFiles, draft: ModelFiles | None
 ) -> int:
@@ -82,6 +63,12 @@ def pool_tokens(
     if wanted > room or wanted < PAGE_TOKENS:
         raise LoadRefusedError(f"pool_tokens is {wanted}, but the cards have room for {room}")
     return wanted
+
+
+class Module(Protocol):
+    """A part of a layer."""
+
+    device_idx: int | None
 
 
 class Layered(Protocol):

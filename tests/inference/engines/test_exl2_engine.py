@@ -1,6 +1,7 @@
 """The real scheduler, page cache and sampler of ExLlamaV2, under a model without weights."""
 
 import threading
+import weakref
 from dataclasses import replace
 from itertools import pairwise
 
@@ -30,7 +31,7 @@ from peers.exl2_fake import (  # noqa: E402
 from config.engine import EngineSettings  # noqa: E402
 from inference.engines.exl2 import Parts  # noqa: E402
 from inference.engines.exl2_engine import Exl2Engine  # noqa: E402
-from inference.serving.engine import JobRefusedError  # noqa: E402
+from inference.serving.engine import JobRefusedError, OutOfMemoryError  # noqa: E402
 from inference.serving.job import Job  # noqa: E402
 from inference.tokenizer import Mark  # noqa: E402
 
@@ -120,6 +121,22 @@ def test_without_pages_answers_are_the_same_one_after_another():
 
 
 # Faults
+
+
+def test_what_was_computed_is_let_go_of_before_memory_is_asked_for_again():
+    engine, computed = fake_engine(babble), []
+
+    def fail(count: int, reading: bool) -> None:
+        activations = torch.zeros(8)
+        computed.append(weakref.ref(activations))
+        raise torch.OutOfMemoryError("out of memory")
+
+    model_of(engine).before = fail
+    engine.start(Job("a", prompt("hi"), 5, GREEDY))
+    with pytest.raises(OutOfMemoryError) as caught:
+        engine.step()
+    assert computed[0]() is None
+    assert caught.value.failed == ("a",)
 
 
 def test_closing_ends_all_threads_and_unloads_the_model():

@@ -16,7 +16,6 @@ from peers.qwen import small_tokenizer  # noqa: E402
 from config.engine import EngineSettings  # noqa: E402
 from inference.engines import exl2  # noqa: E402
 from inference.engines.exl2_loading import (  # noqa: E402
-    context_tokens,
     device_limits,
     load_exl2,
     pool_tokens,
@@ -102,16 +101,6 @@ def test_the_scratch_space_follows_chunk_and_batch(folder):
     assert small.config.max_input_len == 256
     wide = exl2.open_model(folder, 4096, EngineSettings(prefill_chunk=256, batch=100))
     assert wide.config.max_input_len == 1024
-
-
-def test_a_context_longer_than_trained_needs_yarn_and_has_an_end():
-    assert context_tokens(EngineSettings(), 32_768) == 32_768
-    assert context_tokens(EngineSettings(max_seq_len=4096), 32_768) == 4096
-    with pytest.raises(LoadRefusedError, match=r"65536.*trained for 32768.*YARN=true"):
-        context_tokens(EngineSettings(max_seq_len=65_536), 32_768)
-    assert context_tokens(EngineSettings(max_seq_len=131_072, yarn=True), 32_768) == 131_072
-    with pytest.raises(LoadRefusedError, match="262144"):
-        context_tokens(EngineSettings(max_seq_len=262_144, yarn=True), 32_768)
 
 
 def test_a_pool_larger_than_the_cards_is_refused_with_numbers(folder):
