@@ -3,9 +3,12 @@
 import asyncio
 import fcntl
 import importlib.util
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+
+import structlog
 
 from config.engine import EngineName, EngineSettings
 from config.errors import ConfigError
@@ -14,8 +17,12 @@ from inference.cards import choose_cards
 from inference.fleet import Fleet, plan_fleet, settle
 from inference.keeper import Programme
 from inference.model_files import ModelFiles, ModelFilesError, read_model
-from inference.placement import PlacementError
+from inference.placement import Card, PlacementError
 
+log = structlog.get_logger()
+
+MEMORY_SECONDS = 10.0
+WAIT_SECONDS = 0.5
 _LONGEST_NAME = "unit-00.sock"
 PACKAGES: dict[EngineName, tuple[str, ...]] = {
     "exllamav2": ("torch", "exllamav2", "tokenizers", "llguidance"),
@@ -38,9 +45,31 @@ async def plan_own_model(settings: EngineSettings, programme: Programme | None =
             f"installed; install xiaoq[{settings.engine}]"
         )
     model = await asyncio.to_thread(read_own_model, settings)
-    there = await (programme or Programme()).read_cards()
+    return await _placed(settings, model, programme or Programme())
+
+
+async def _placed(settings: EngineSettings, model: ModelFiles, programme: Programme) -> Fleet:
+    """Place a model; what ended a moment ago may still hold memory, so that is waited for."""
+    deadline = programme.clock() + MEMORY_SECONDS
+    while True:
+        cards = await programme.read_cards()
+        best = _plan(settings, model, [replace(card, free=card.total) for card in cards])
+        is_late = programme.clock() > deadline
+        try:
+            fleet = _plan(settings, model, cards)
+        except ConfigError:
+            if is_late:
+                raise
+        else:
+            if is_late or fleet.placement == best.placement:
+                return fleet
+        log.info("waiting for memory of the cards to become free")
+        await asyncio.sleep(WAIT_SECONDS)
+
+
+def _plan(settings: EngineSettings, model: ModelFiles, cards: Sequence[Card]) -> Fleet:
     try:
-        fleet = plan_fleet(settings, model, choose_cards(there, settings.gpus))
+        fleet = plan_fleet(settings, model, choose_cards(cards, settings.gpus))
         for berth in fleet.berths:
             settle(fleet, berth.cards)
     except PlacementError as error:

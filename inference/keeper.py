@@ -57,6 +57,7 @@ class UnitState:
     state: Condition = "starting"
     """waiting: for its next start; refused: model, settings or memory will not do; lost: its card
     is gone. All three are tried again."""
+    pid: int | None = None
     progress: float = 0.0
     restarts: int = 0
     running: int = 0
@@ -119,6 +120,7 @@ class Keeper:
         self.state = replace(
             self.state,
             state=state,
+            pid=None,
             progress=0.0,
             running=0,
             waiting=0,
@@ -148,6 +150,7 @@ class Keeper:
         try:
             command, patience = self._programme.command, self._programme.kill_seconds
             async with open_child(command, order, cards, patience) as child:
+                self.state = replace(self.state, pid=child.pid)
                 await self._watch(child, settings, tell)
         except OSError as error:
             raise UnitDownError(f"cannot be started: {error.strerror}") from error

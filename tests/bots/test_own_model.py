@@ -17,8 +17,9 @@ from peers.model_folder import SMALL, change_json, write_exl2, write_half
 
 from bots.app import open_house
 from bots.house import House, Role
-from bots.own_model import own_sockets
+from bots.own_model import own_sockets, plan_own_model
 from bots.screen import welcome
+from config.engine import EngineSettings
 from config.errors import ConfigError
 from inference.keeper import Programme
 
@@ -111,19 +112,39 @@ async def test_a_unit_that_dies_leaves_the_answers_to_the_other(company, redis_u
     told = programme(2, answer="没有。")
     async with running(settings, programme=told) as house, visiting(house) as visitor:
         await until_ready(house)
-        os.kill(unit_processes(house)[0], signal.SIGKILL)
+        os.kill(house.units.units[0].pid, signal.SIGKILL)
         answers = [await visitor.ask(f"{UNKNOWN} {number}") for number in range(4)]
         assert {answer["text"] for answer in answers} == {"没有。"}
         await until_ready(house)
+
+
+async def test_a_question_that_a_dying_unit_had_is_answered_by_the_other(company, redis_url, store):
+    settings = settings_for(company, redis_url, **own_model(company, "exllamav2", "qwen"))
+    told = programme(2, answer="没有。", step_seconds=1.0)
+    async with running(settings, programme=told) as house, visiting(house) as visitor:
+        await until_ready(house)
+        async with asyncio.TaskGroup() as group:
+            asked = group.create_task(visitor.ask(UNKNOWN))
+            os.kill(await busy_unit(house), signal.SIGKILL)
+        assert asked.result()["text"] == "没有。"
+
+
+async def busy_unit(house: House) -> int:
+    """The process that works on a question before its first word."""
+    async with asyncio.timeout(SECONDS):
+        while not any(endpoint.in_flight for endpoint in house.model.endpoints):
+            await asyncio.sleep(0.01)
+    pairs = zip(house.units.units, house.model.endpoints, strict=True)
+    return next(unit.pid for unit, endpoint in pairs if endpoint.in_flight)
 
 
 async def test_units_end_with_the_house(company, redis_url, store):
     settings = settings_for(company, redis_url, **own_model(company))
     async with running(settings, programme=programme()) as house:
         await until_ready(house)
-        pids = unit_processes(house)
-        assert len(pids) == 1
-    assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
+        (unit,) = house.units.units
+        assert psutil.pid_exists(unit.pid)
+    assert not psutil.pid_exists(unit.pid)
 
 
 async def test_a_gateway_runs_no_model(company, redis_url, store):
@@ -156,6 +177,33 @@ async def test_what_cannot_be_stops_the_start_in_a_line(
             pass
 
 
+async def test_memory_that_a_process_is_still_giving_back_is_waited_for(company):
+    """Right after a kill the old units hold the cards for a moment."""
+    readings = [[card(0, free=1.0), card(1, free=20.0)], [card(0), card(1)]]
+
+    async def read_cards():
+        return readings.pop(0)
+
+    settings = EngineSettings(engine="exllamav2", model_dir=company / "qwen")
+    fleet = await plan_own_model(settings, Programme(read_cards=read_cards))
+    assert (fleet.placement, len(fleet.berths)) == ("replicas", 2)
+    assert readings == []
+
+
+async def test_memory_that_others_keep_is_taken_into_account(company):
+    times = iter(range(0, 1000, 20))
+
+    async def read_cards():
+        return [card(0, free=1.0), card(1, free=20.0)]
+
+    settings = EngineSettings(engine="exllamav2", model_dir=company / "qwen")
+    programme = Programme(read_cards=read_cards, clock=lambda: next(times))
+    with pytest.raises(
+        ConfigError, match=r"XIAOQ_INFERENCE__PLACEMENT: .* 1\.0 GiB, 20\.0 GiB free"
+    ):
+        await plan_own_model(settings, programme)
+
+
 async def test_an_engine_that_is_not_installed_stops_the_start(company, redis_url, store):
     try:
         import torch  # noqa: F401
@@ -183,9 +231,3 @@ async def test_two_processes_do_not_run_the_same_model(company, redis_url, store
         with pytest.raises(ConfigError, match="another XiaoQ with this XIAOQ_STATE_DIR"):
             async with open_house(settings, programme=programme()):
                 pass
-
-
-def unit_processes(house: House) -> list[int]:
-    """Processes whose command is the scripted unit and whose parent is this one."""
-    children = psutil.Process().children()
-    return [each.pid for each in children if scripted_unit.__file__ in each.cmdline()]
