@@ -2,17 +2,14 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from inference.grammar import Grammars
 from inference.serving.constraints import as_tool, chat_grammar, format_grammar
 from inference.serving.engine import EngineFacts
 from inference.serving.errors import ApiError
-from inference.serving.job import Job
-from inference.serving.parts import (
-    ChatMessage,
-    FunctionTool,
-)
+from inference.serving.job import Grammar, Job
+from inference.serving.parts import ChatMessage, FunctionTool
 from inference.serving.protocol import (
     ChatBody,
     CompletionBody,
@@ -54,13 +51,7 @@ def prepare_chat(served: Served, body: ChatBody) -> Job:
     # Which of the tools must be called is no part of the prompt, so that its pages stay valid.
     tools = () if body.tool_choice == "none" else body.tools
     prompt = _chat_tokens(served.tokenizer, body.messages, tools)
-    asked = body.max_completion_tokens or body.max_tokens
-    return replace(
-        _job(served, body, prompt, asked),
-        id=_identity("chatcmpl"),
-        top_logprobs=body.top_logprobs if body.logprobs else None,
-        grammar=chat_grammar(served.grammars, body),
-    )
+    return _job(served, body, prompt, chat_grammar(served.grammars, body))
 
 
 def prepare_completion(served: Served, body: CompletionBody) -> Job:
@@ -74,12 +65,7 @@ def prepare_completion(served: Served, body: CompletionBody) -> Job:
         raise ApiError(400, text, param="prompt")
     if not prompt:
         raise ApiError(400, "prompt: should not be empty", param="prompt")
-    return replace(
-        _job(served, body, prompt, body.max_tokens),
-        id=_identity("cmpl"),
-        top_logprobs=body.logprobs,
-        grammar=format_grammar(served.grammars, body),
-    )
+    return _job(served, body, prompt, format_grammar(served.grammars, body))
 
 
 def count_tokens(served: Served, body: TokenizeBody) -> list[int]:
@@ -96,16 +82,18 @@ def warm_up_job(served: Served, system: str) -> Job:
     return Job(_identity("warm-up"), served.tokenizer.encode(*segments), max_tokens=1)
 
 
-def _job(served: Served, body: GenerationBody, prompt: list[int], asked: int | None) -> Job:
-    """The parts that chats and plain completions share."""
+def _job(served: Served, body: GenerationBody, prompt: list[int], grammar: Grammar | None) -> Job:
+    """What chats and plain completions have in common."""
     _check_bias(body, served.facts)
     room = max(1, served.facts.context_tokens - len(prompt))
     return Job(
-        id="",
+        id=_identity(body.prefix),
         prompt=prompt,
-        max_tokens=asked or min(served.answer_tokens, room),
+        max_tokens=body.longest_answer or min(served.answer_tokens, room),
         sampling=body.sampling,
         stop=body.stop,
+        grammar=grammar,
+        top_logprobs=body.rivals,
         adapter=served.adapter_of(body.model),
     )
 

@@ -5,7 +5,7 @@ clients expect; one that would change the answer and is not offered here is refu
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import (
     Field,
@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import PydanticCustomError
+from typing_extensions import override
 
 from inference.serving.errors import ApiError
 from inference.serving.job import Sampling
@@ -46,6 +47,8 @@ def _refuse(data: object, offered: dict[str, tuple[object, ...]]) -> None:
 class GenerationBody(Body):
     """What chats and plain completions have in common."""
 
+    prefix: ClassVar[str]
+    """What the ids of their answers begin with."""
     model: str = ""
     stream: bool = False
     stream_options: StreamOptions = StreamOptions()
@@ -77,6 +80,16 @@ class GenerationBody(Body):
         return n
 
     @property
+    def longest_answer(self) -> int | None:
+        """How many tokens the caller wants at most, if that is said."""
+        return self.max_tokens
+
+    @property
+    def rivals(self) -> int | None:
+        """Log probabilities of so many rivals of each token; None: none at all."""
+        return None
+
+    @property
     def sampling(self) -> Sampling:
         """How tokens are drawn: as the caller says, else as Qwen2.5 recommends."""
         said = {
@@ -102,6 +115,7 @@ class GenerationBody(Body):
 class ChatBody(GenerationBody):
     """The body of `/v1/chat/completions`."""
 
+    prefix = "chatcmpl"
     messages: tuple[ChatMessage, ...] = Field(min_length=1, max_length=MESSAGES)
     max_completion_tokens: int | None = Field(None, ge=1)
     logprobs: bool = False
@@ -109,6 +123,16 @@ class ChatBody(GenerationBody):
     tools: tuple[FunctionTool, ...] = Field((), max_length=TOOLS)
     tool_choice: Literal["none", "auto", "required"] | NamedChoice = "auto"
     parallel_tool_calls: bool = True
+
+    @property
+    @override
+    def longest_answer(self) -> int | None:
+        return self.max_completion_tokens or self.max_tokens
+
+    @property
+    @override
+    def rivals(self) -> int | None:
+        return self.top_logprobs if self.logprobs else None
 
     @property
     def callable_tools(self) -> tuple[FunctionTool, ...]:
@@ -148,8 +172,14 @@ class ChatBody(GenerationBody):
 class CompletionBody(GenerationBody):
     """The body of `/v1/completions`; a prompt is one text or one list of token ids."""
 
+    prefix = "cmpl"
     prompt: str | tuple[Annotated[int, Field(ge=0)], ...]
     logprobs: int | None = Field(None, ge=0, le=5)
+
+    @property
+    @override
+    def rivals(self) -> int | None:
+        return self.logprobs
 
     @model_validator(mode="before")
     @classmethod

@@ -17,9 +17,7 @@ from inference.serving.guard import STREAM, Guard
 from inference.serving.job import Job
 from inference.serving.keys import caller_of
 from inference.serving.metrics import CONTENT_TYPE
-from inference.serving.parts import (
-    Body,
-)
+from inference.serving.parts import Body
 from inference.serving.preparing import count_tokens, prepare_chat, prepare_completion
 from inference.serving.protocol import (
     ChatBody,
@@ -110,12 +108,18 @@ class Routes:
     async def tokenize(self, request: web.Request) -> web.Response:
         """Count tokens, as vLLM does."""
 
-        def count(body: TokenizeBody) -> list[int]:
-            return count_tokens(self._server.served, body)
+        served = self._server.served
 
-        _, tokens = await self._read(request, TokenizeBody, count)
-        context = self._server.served.facts.context_tokens
-        return web.json_response({"count": len(tokens), "max_model_len": context, "tokens": tokens})
+        def count(body: TokenizeBody) -> dict[str, object]:
+            tokens = count_tokens(served, body)
+            return {
+                "count": len(tokens),
+                "max_model_len": served.facts.context_tokens,
+                "tokens": tokens,
+            }
+
+        _, counted = await self._read(request, TokenizeBody, count)
+        return await self._in_json(lambda: counted)
 
     async def models(self, _: web.Request) -> web.Response:
         """The model, alone and with each of its adapters."""

@@ -6,12 +6,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
 
+import structlog
+
 from inference.serving.admission import Admission, Limits, QueueFullError
 from inference.serving.engine import EngineFacts
 from inference.serving.job import Ended, Event, Job, Piece, Prefilled
 from inference.serving.loop import EngineLoop
 from inference.serving.metrics import Metrics
 from inference.serving.stream import JobStream
+
+log = structlog.get_logger()
 
 Stage = Literal["queued", "reading", "writing"]
 
@@ -124,6 +128,8 @@ class Scheduler:
         for event in events:
             if isinstance(event, Ended):
                 self._admission.left(event.job)
+                if event.reason == "failed":
+                    log.warning("job failed", job=event.job, fault=event.fault)
             elif isinstance(event, Prefilled):
                 self._admission.prefilled(event.job)
             if (request := self._requests.get(event.job)) is not None:

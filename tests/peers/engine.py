@@ -57,6 +57,8 @@ class ScriptedEngine:
     step_seconds: float = 0.0
     pieces: tuple[str, ...] = ()
     """How the answer is cut; letter by letter if not said."""
+    job_fault: str = ""
+    """Why every answer fails after its first letter, if it does."""
     load_fault: Exception | None = None
     faults: list[Exception] = field(default_factory=list)
     """The next steps raise these, one each."""
@@ -159,6 +161,10 @@ class ScriptedEngine:
             piece = pieces[running.said]
             running.said += 1
             yield Piece(job.id, piece, 1, _sampled(job, piece))
+        if self.job_fault:
+            del self.running[job.id]
+            yield Ended(job.id, "failed", fault=self.job_fault)
+            return
         if running.said >= min(len(pieces), job.max_tokens):
             del self.running[job.id]
             reason = "length" if len(pieces) > job.max_tokens else "stop"

@@ -13,6 +13,7 @@ from aiohttp import ClientConnectionError
 from peers.client import PROMPT, connect
 from peers.engine import ANSWER, ScriptedEngine
 from peers.serving import QUESTION, Serving, open_serving
+from structlog.testing import capture_logs
 
 from inference.errors import BrokenAnswerError, ModelUnavailableError
 from inference.serving.engine import EngineBrokenError, JobRefusedError, OutOfMemoryError
@@ -57,6 +58,21 @@ async def test_a_job_the_engine_refuses_is_the_callers_fault_and_harms_nobody():
         with pytest.raises(openai.BadRequestError, match="900 pages"):
             await serving.ask()
         assert await serving.ask() == ANSWER
+
+
+async def test_a_failed_answer_is_told_to_its_caller_and_why_to_the_operator():
+    async with open_serving(ScriptedEngine(job_fault="the grammar refused")) as serving:
+        with capture_logs() as logs, pytest.raises(openai.InternalServerError) as whole:
+            await serving.ask()
+        assert (whole.value.status_code, whole.value.code) == (500, "job_failed")
+        assert "grammar" not in str(whole.value)
+        assert [entry["fault"] for entry in logs] == ["the grammar refused"]
+        stream = await serving.client.chat.completions.create(
+            model="qwen", messages=QUESTION, stream=True
+        )
+        with pytest.raises(openai.APIError) as streamed:
+            [chunk async for chunk in stream]
+        assert streamed.value.code == "job_failed"
 
 
 async def test_a_prompt_that_can_never_fit_is_refused_before_the_engine_sees_it():
