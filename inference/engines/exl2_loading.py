@@ -32,11 +32,8 @@ MODULES_PER_LAYER = 2
 def load_exl2(settings: EngineSettings, progress: Progress, *, paged: bool = True) -> Exl2Engine:
     """Load what the settings say onto the cards that are visible; raises LoadRefusedError."""
     with _refusals():
-        if paged and not exl2.has_paged_attention():
-            raise LoadRefusedError(
-                "flash-attn 2.5.7 or later is not installed; without it answers are written one "
-                "after the other"
-            )
+        if fault := _unsupported(settings, paged=paged):
+            raise LoadRefusedError(fault)
         files = _read(settings.model_dir)
         draft = _read(settings.draft_dir) if settings.speculative == "draft" else None
         context = context_tokens(settings, _trained(files))
@@ -48,6 +45,18 @@ def load_exl2(settings: EngineSettings, progress: Progress, *, paged: bool = Tru
         engine.rehearse()
     progress(1.0)
     return engine
+
+
+def _unsupported(settings: EngineSettings, *, paged: bool) -> str:
+    """Say what was asked for that cannot be had here."""
+    if paged and not exl2.has_paged_attention():
+        return (
+            "flash-attn 2.5.7 or later is not installed; without it answers are written one after "
+            "the other"
+        )
+    if settings.placement == "tensor" and (settings.adapters or settings.speculative == "draft"):
+        return "placement tensor takes neither adapters nor a draft model"
+    return ""
 
 
 def pool_tokens(
@@ -180,5 +189,5 @@ def _refusals() -> Iterator[None]:
             f"memory ran out while the model was loaded, {free} are free on the cards; "
             "use a smaller pool_tokens or a larger reserve"
         ) from error
-    except (AssertionError, OSError, ValueError) as error:  # what ExLlamaV2 says of files
+    except (AssertionError, KeyError, OSError, ValueError) as error:  # ExLlamaV2's, of files
         raise LoadRefusedError(f"the model cannot be loaded: {error}") from error

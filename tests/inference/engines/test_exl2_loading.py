@@ -8,12 +8,13 @@ from peers import exl2_stub
 
 exl2_stub.install()
 
+import exllamav2.attn  # noqa: E402
 import exllamav2.device  # noqa: E402
 import torch  # noqa: E402
 from peers.exl2_weights import TINY, Writer, dequantise, reference_model  # noqa: E402
 from peers.qwen import small_tokenizer  # noqa: E402
 
-from config.engine import EngineSettings  # noqa: E402
+from config.engine import AdapterSettings, EngineSettings  # noqa: E402
 from inference.engines import exl2  # noqa: E402
 from inference.engines.exl2_loading import (  # noqa: E402
     device_limits,
@@ -154,6 +155,22 @@ def test_without_a_card_it_says_so_in_one_line(folder):
         load_engine(settings, lambda _: None)
     with pytest.raises(LoadRefusedError, match="sees no card"):
         load_exl2(settings, lambda _: None)
+
+
+def test_what_goes_with_no_tensor_placement_is_refused(folder):
+    adapter = AdapterSettings(name="repairs", folder=folder)
+    for more in ({"adapters": (adapter,)}, {"speculative": "draft", "draft_dir": folder}):
+        settings = EngineSettings(model_dir=folder, placement="tensor", **more)
+        with pytest.raises(LoadRefusedError, match="neither adapters nor"):
+            load_exl2(settings, lambda _: None)
+
+
+def test_without_flash_attention_it_is_refused_unless_one_answer_at_a_time_will_do(
+    folder, monkeypatch
+):
+    monkeypatch.setattr(exllamav2.attn, "has_flash_attn_with_paged", False)
+    with pytest.raises(LoadRefusedError, match="flash-attn"):
+        load_exl2(EngineSettings(model_dir=folder), lambda _: None)
 
 
 def test_a_folder_that_is_no_model_is_refused_in_one_line(tmp_path):
