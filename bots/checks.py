@@ -34,6 +34,7 @@ async def refresh_gauges(house: House) -> None:
     """Bring the gauges up to date; an outage leaves them as they were."""
     if house.units:
         _count_units(house.metrics, house.units.units)
+        house.metrics.of_units.families = await house.units.numbers()
     try:
         depth, age = await house.inbox.depth()
         house.metrics.dead.set(await house.inbox.dead_letters())

@@ -16,8 +16,8 @@ from inference.cards import VISIBLE
 from inference.placement import Card
 from inference.serving.order import UnitHealth, UnitOrder
 
-HEALTH_SECONDS = 2.0
-"""Longest wait for one answer about its health."""
+ANSWER_SECONDS = 2.0
+"""Longest wait for what it says of itself."""
 LONGEST_REASON = 1000
 
 
@@ -31,7 +31,7 @@ class Child:
         self._http = http
         self._said = said
         host = f"[{order.host}]" if ":" in order.host else order.host
-        self._url = f"http://{'unit' if order.socket else f'{host}:{order.port}'}/health"
+        self._base = f"http://{'unit' if order.socket else f'{host}:{order.port}'}"
 
     @property
     def pid(self) -> int:
@@ -47,12 +47,24 @@ class Child:
 
     async def health(self) -> UnitHealth | None:
         """Ask how it is; None if nothing sensible is said in time."""
-        timeout = aiohttp.ClientTimeout(total=HEALTH_SECONDS)
         try:
-            async with self._http.get(self._url, timeout=timeout, allow_redirects=False) as answer:
-                return UnitHealth.model_validate_json(await answer.content.read(65_536))
-        except (aiohttp.ClientError, OSError, TimeoutError, ValidationError):
+            return UnitHealth.model_validate_json(await self._get("/health", 65_536))
+        except ValidationError:
             return None
+
+    async def numbers(self) -> str:
+        """Its metrics as text; "" if it does not say them in time."""
+        return (await self._get("/metrics", 4 << 20)).decode(errors="replace")
+
+    async def _get(self, path: str, most: int) -> bytes:
+        timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
+        try:
+            async with self._http.get(
+                f"{self._base}{path}", timeout=timeout, allow_redirects=False
+            ) as answer:
+                return await answer.content.read(most)
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            return b""
 
     def reason(self) -> str:
         """The last line on its standard output: why it ended REFUSED."""

@@ -96,6 +96,7 @@ class Keeper:
         self._programme = programme
         self._clock = programme.clock
         self._backoff = Backoff(programme.clock)
+        self._child: Child | None = None
         self.state = UnitState(berth.name, tuple(card.number for card in berth.cards))
 
     async def run(self, tell: Tell) -> Never:
@@ -108,6 +109,10 @@ class Keeper:
                 pause = self._pause(begun, error)
             await asyncio.sleep(pause)
             self.state = replace(self.state, restarts=self.state.restarts + 1)
+
+    async def numbers(self) -> str:
+        """The unit's metrics as text; "" while there are none."""
+        return await self._child.numbers() if self._child else ""
 
     def _pause(self, begun: float, error: UnitDownError) -> float:
         """Note why the unit is down; returns for how many seconds."""
@@ -150,11 +155,13 @@ class Keeper:
         try:
             command, patience = self._programme.command, self._programme.kill_seconds
             async with open_child(command, order, cards, patience) as child:
+                self._child = child
                 self.state = replace(self.state, pid=child.pid)
                 await self._watch(child, settings, tell)
         except OSError as error:
             raise UnitDownError(f"cannot be started: {error.strerror}") from error
         finally:
+            self._child = None
             tell(False)
 
     async def _find_cards(self) -> list[Card]:

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from prometheus_client.metrics_core import Metric
 from pydantic import AnyHttpUrl, SecretStr
 
 from config.engine import EngineSettings
 from config.settings import EndpointSettings, LogSettings
 from inference.fleet import Berth, Fleet
 from inference.keeper import Keeper, Programme, UnitState
+from inference.numbers import label_numbers
 from inference.serving.order import UnitOrder
 
 Tell = Callable[[EndpointSettings, bool], None]
@@ -85,6 +87,11 @@ class Supervisor:
     def endpoints(self) -> tuple[EndpointSettings, ...]:
         """Where the units are, for the model client."""
         return tuple(self._doors.endpoint(berth, self.fleet) for berth in self.fleet.berths)
+
+    async def numbers(self) -> list[Metric]:
+        """The metrics of all units, with their names."""
+        texts = await asyncio.gather(*(keeper.numbers() for keeper in self._keepers.values()))
+        return label_numbers(dict(zip(self._keepers, texts, strict=True)))
 
     async def run(
         self,

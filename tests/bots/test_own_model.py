@@ -107,6 +107,19 @@ async def test_each_card_has_a_unit_and_the_screen_names_them(company, redis_url
         assert "one card holds model and pool" in part["why"]
 
 
+async def test_what_units_count_is_to_be_seen_with_their_names(company, redis_url, store):
+    settings = settings_for(company, redis_url, **own_model(company, "exllamav2", "qwen"))
+    told = programme(2, answer="没有。")
+    async with running(settings, programme=told) as house, visiting(house) as visitor:
+        await until_ready(house)
+        await visitor.ask(UNKNOWN)
+        said = await metrics(house)
+    jobs = [line for line in said.splitlines() if line.startswith("xiaoq_model_jobs_total")]
+    assert {"0", "1"} >= {line.split('unit="')[1][0] for line in jobs} != set()
+    assert 'xiaoq_model_units{state="ready"} 2.0' in said
+    assert said.count("# TYPE process_resident_memory_bytes") == 1
+
+
 async def test_a_unit_that_dies_leaves_the_answers_to_the_other(company, redis_url, store):
     settings = settings_for(company, redis_url, **own_model(company, "exllamav2", "qwen"))
     told = programme(2, answer="没有。")
