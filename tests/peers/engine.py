@@ -156,15 +156,15 @@ class ScriptedEngine:
             if not running.prefill_left:
                 yield Prefilled(job.id, self.cached_tokens)
             return
+        if self.job_fault and running.said:
+            del self.running[job.id]
+            yield Ended(job.id, "failed", fault=self.job_fault)
+            return
         pieces = self.pieces or self.answer
         if running.said < min(len(pieces), job.max_tokens):
             piece = pieces[running.said]
             running.said += 1
             yield Piece(job.id, piece, 1, _sampled(job, piece))
-        if self.job_fault:
-            del self.running[job.id]
-            yield Ended(job.id, "failed", fault=self.job_fault)
-            return
         if running.said >= min(len(pieces), job.max_tokens):
             del self.running[job.id]
             reason = "length" if len(pieces) > job.max_tokens else "stop"
