@@ -67,9 +67,8 @@ async def test_a_failed_answer_is_told_to_its_caller_and_why_to_the_operator():
         assert (whole.value.status_code, whole.value.code) == (500, "job_failed")
         assert "grammar" not in str(whole.value)
         assert [entry["fault"] for entry in logs] == ["the grammar refused"]
-        stream = await serving.client.chat.completions.create(
-            model="qwen", messages=QUESTION, stream=True
-        )
+        stream = await begin(serving)
+        serving.engine.allow(None)
         with pytest.raises(openai.APIError) as streamed:
             [chunk async for chunk in stream]
         assert streamed.value.code == "job_failed"
