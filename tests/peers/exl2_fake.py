@@ -117,7 +117,8 @@ def _write(cache, places, past: int, ids, adapter: int) -> list[int]:
 
 @cache
 def fake_config(tokenizer: str = "") -> ExLlamaV2Config:
-    """A model folder without weights, with the small tokenizer or another of its size."""
+    """A model folder without weights, with the small tokenizer or another."""
+    chat = ChatTokenizer(tokenizer) if tokenizer else TOKENIZER
     folder = Path(mkdtemp(prefix="fake-exl2-"))
     (folder / "tokenizer.json").write_text(tokenizer or small_tokenizer())
     shape = {
@@ -129,10 +130,10 @@ def fake_config(tokenizer: str = "") -> ExLlamaV2Config:
         "num_key_value_heads": 1,
         "rms_norm_eps": 1e-6,
         "rope_theta": 1_000_000.0,
-        "vocab_size": TOKENIZER.vocabulary + 5,
+        "vocab_size": chat.vocabulary + 5,
         "max_position_embeddings": 4096,
-        "bos_token_id": TOKENIZER.id_of(Mark.END_OF_TEXT),
-        "eos_token_id": TOKENIZER.id_of(Mark.END),
+        "bos_token_id": chat.id_of(Mark.END_OF_TEXT),
+        "eos_token_id": chat.id_of(Mark.END),
     }
     (folder / "config.json").write_text(json.dumps(shape))
     config = ExLlamaV2Config()

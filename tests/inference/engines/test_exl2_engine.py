@@ -27,13 +27,14 @@ from peers.exl2_fake import (  # noqa: E402
     with_tokens,
     work,
 )
+from peers.qwen import real_tokenizer  # noqa: E402
 
 from config.engine import EngineSettings  # noqa: E402
 from inference.engines.exl2 import Parts  # noqa: E402
 from inference.engines.exl2_engine import Exl2Engine  # noqa: E402
 from inference.serving.engine import JobRefusedError, OutOfMemoryError  # noqa: E402
 from inference.serving.job import Job  # noqa: E402
-from inference.tokenizer import Mark  # noqa: E402
+from inference.tokenizer import ChatTokenizer, Mark  # noqa: E402
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.model
@@ -60,6 +61,26 @@ def test_tokens_that_end_within_characters_one_after_another_are_put_together():
 
 
 # How it is drawn
+
+
+def test_qwens_own_tokenizer_ends_answers_at_both_of_its_ends_and_cuts_no_character():
+    tokenizer = real_tokenizer()
+    chat = ChatTokenizer(tokenizer)
+    text = "您好👋🏽，退货请在30天内寄回：𠮷野家。"
+    for end in (151_645, 151_643):
+        model = FakeModel(fake_config(tokenizer), after(4, [*chat.encode(text), end, 0]))
+        parts = Parts(model, FakeCache(1024), fake_tokenizer(tokenizer), context_tokens=1024)
+        assert parts.stop_tokens() == {151_645, 151_643}
+        engine = Exl2Engine(parts, EngineSettings())
+        told = work(engine, Job("a", [1, 2, 3, 4], 99, GREEDY))["a"]
+        assert (told.text, told.end.reason) == (text, "stop")
+        assert not any("\ufffd" in piece.text for piece in told.pieces)
+        engine.close()
+
+
+def after(length: int, tokens: list[int]):
+    """Say these tokens after a prompt of so many."""
+    return lambda known: tokens[len(known) - length]
 
 
 def test_every_field_of_the_samplers_settings_is_set():
