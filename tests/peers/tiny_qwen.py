@@ -1,5 +1,6 @@
 """A tiny Qwen2 with random weights, made from code. What it says has no meaning; how has."""
 
+import json
 from pathlib import Path
 
 import peft
@@ -8,6 +9,7 @@ import transformers
 from tokenizers import Tokenizer
 
 CONTEXT = 2048
+TEMPLATE = Path(__file__).parents[1] / "inference" / "data" / "qwen2_5.jinja"
 
 
 def write_tiny(folder: Path, tokenizer: str) -> Path:
@@ -31,6 +33,19 @@ def write_tiny(folder: Path, tokenizer: str) -> Path:
     )
     transformers.Qwen2ForCausalLM(config).save_pretrained(folder)
     (folder / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
+    return folder
+
+
+def write_servable(folder: Path, tokenizer: str) -> Path:
+    """Write a model folder that Transformers' own server takes, with Qwen's chat template."""
+    write_tiny(folder, tokenizer)
+    config = {
+        "tokenizer_class": "Qwen2Tokenizer",
+        "chat_template": TEMPLATE.read_text(),
+        "eos_token": "<|im_end|>",
+        "pad_token": "<|endoftext|>",
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
     return folder
 
 
