@@ -27,7 +27,10 @@ class OutOfMemoryError(Exception):
 
 
 class EngineBrokenError(Exception):
-    """The engine cannot go on (a sticky CUDA error, a card that is gone): end the process."""
+    """The engine cannot go on (a sticky CUDA error, a card that is gone): end the process.
+
+    Its message is logged: words for an operator, never a customer's text.
+    """
 
 
 @dataclass(frozen=True, slots=True)

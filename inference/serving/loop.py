@@ -7,8 +7,10 @@ through a queue, and all events of a step come with one callback.
 import asyncio
 import threading
 import time
+import traceback
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
@@ -29,6 +31,8 @@ log = structlog.get_logger()
 IDLE_BEAT_SECONDS = 0.25
 WATCH_SECONDS = 0.5
 CLOSE_SECONDS = 10.0
+MOST_RECOVERIES = 8
+"""So often may memory run out without one good step between; then only a new process helps."""
 
 Load = Callable[[Progress], Engine]
 
@@ -59,6 +63,7 @@ class EngineLoop:
         self._load = load
         self._commands: SimpleQueue[Job | str | None] = SimpleQueue()
         self._running: set[str] = set()
+        self._recoveries = 0
         self._loop = asyncio.get_running_loop()
         self._loaded: asyncio.Future[EngineFacts] = self._loop.create_future()
         self._ended: asyncio.Future[Exception | None] = self._loop.create_future()
@@ -119,12 +124,13 @@ class EngineLoop:
     def _main(self) -> None:
         try:
             engine = self._load(self._tell_progress)
+            facts = engine.facts
         except Exception as error:  # noqa: BLE001 - handed to whoever waits for the load
             self._call(self._loaded.set_exception, error)
             self._call(self._end, error)
             return
         self._beat = time.monotonic()
-        self._call(self._loaded.set_result, engine.facts)
+        self._call(self._loaded.set_result, facts)
         self._call(self._end, self._work(engine))
 
     def _end(self, error: Exception | None) -> None:
@@ -141,7 +147,10 @@ class EngineLoop:
         except EngineBrokenError as error:
             return error
         except Exception as error:  # noqa: BLE001 - whatever it is, the engine's state is unknown
-            return EngineBrokenError(type(error).__name__)  # its text may quote a customer's
+            # Its text may quote a customer's; where it happened does not.
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{Path(last.filename).name}:{last.lineno}"
+            return EngineBrokenError(f"{type(error).__name__} in {last.name}, {place}")
         return None
 
     def _take_commands(self, engine: Engine) -> bool:
@@ -178,12 +187,17 @@ class EngineLoop:
 
     def _step(self, engine: Engine) -> list[Event]:
         try:
-            return engine.step()
+            events = engine.step()
         except OutOfMemoryError as error:
             # An engine that cannot tell whose fault it was would meet it again with the same jobs.
             return self._recover(engine, set(error.failed) or set(self._running))
+        self._recoveries = 0
+        return events
 
     def _recover(self, engine: Engine, failed: set[str]) -> list[Event]:
+        self._recoveries += 1
+        if self._recoveries > MOST_RECOVERIES:
+            raise EngineBrokenError("out of memory again and again")
         for job in failed:
             engine.cancel(job)
         engine.recover()

@@ -23,7 +23,7 @@ from config.engine import EngineSettings
 from config.logs import configure_logging
 from inference.engines.loading import load_engine
 from inference.serving.door import open_door
-from inference.serving.engine import Engine, LoadRefusedError, Progress
+from inference.serving.engine import Engine, EngineBrokenError, LoadRefusedError, Progress
 from inference.serving.loop import EngineHungError, EngineLoop, open_loop
 from inference.serving.order import ExitCode, UnitOrder
 from inference.serving.server import ModelServer
@@ -113,8 +113,9 @@ async def _live(
 
 async def _farewell(server: ModelServer, error: Exception) -> None:
     """Tell those who wait, so that they can go elsewhere."""
-    # Before a model is served no text of a customer's can be in what the error says.
-    detail = str(error) if server.health.state == "loading" else ""
+    # Before a model is served no text of a customer's can be in what an error says.
+    is_ours = isinstance(error, EngineBrokenError | EngineHungError)
+    detail = str(error) if is_ours or server.health.state == "loading" else ""
     log.error("engine broke", kind=type(error).__name__, detail=detail)
     server.fail(error)
     await asyncio.sleep(FAREWELL_SECONDS)

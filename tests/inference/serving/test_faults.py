@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 
 from inference.errors import BrokenAnswerError, ModelUnavailableError
 from inference.serving.engine import EngineBrokenError, JobRefusedError, OutOfMemoryError
-from inference.serving.loop import EngineHungError
+from inference.serving.loop import MOST_RECOVERIES, EngineHungError
 
 BODY = {"model": "qwen", "messages": QUESTION}
 STREAM = BODY | {"stream": True}
@@ -122,6 +122,18 @@ async def test_out_of_memory_while_a_job_is_taken_up_fails_that_job():
     assert engine.recoveries == 1
 
 
+async def test_memory_that_runs_out_again_and_again_breaks_the_engine():
+    engine = ScriptedEngine(faults=[OutOfMemoryError() for _ in range(MOST_RECOVERIES + 1)])
+    async with open_serving(engine) as serving:
+        for _ in range(MOST_RECOVERIES):
+            with pytest.raises(openai.InternalServerError) as caught:
+                await serving.ask()
+            assert caught.value.code == "out_of_memory"
+        with pytest.raises(openai.InternalServerError) as caught:
+            await serving.ask()
+        assert caught.value.code == "engine_gone"
+
+
 @pytest.mark.parametrize("fault", [EngineBrokenError("sticky"), ValueError("of the library")])
 async def test_a_broken_engine_is_told_before_the_first_token_so_that_others_can_answer(fault):
     async with open_serving(ScriptedEngine(faults=[fault])) as serving:
@@ -132,8 +144,9 @@ async def test_a_broken_engine_is_told_before_the_first_token_so_that_others_can
         assert (caught.value.status_code, caught.value.code) == (503, "engine_gone")
         with pytest.raises(openai.InternalServerError):
             await serving.ask()
-        with pytest.raises(EngineBrokenError):
+        with pytest.raises(EngineBrokenError) as broken:
             await serving.loop.watch(30)
+        assert "of the library" not in str(broken.value)
         health = await serving.health()
         assert (health["status"], health["state"]) == (503, "broken")
 
