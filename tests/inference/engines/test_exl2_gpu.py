@@ -5,9 +5,11 @@ So two runs are called the same if they draw the same tokens up to a place where
 about as likely.
 """
 
+import asyncio
 import gc
 import importlib.util
 import math
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +21,7 @@ if not torch.cuda.is_available():
 if importlib.util.find_spec("exllamav2_ext") is None:
     pytest.skip("needs exllamav2 with its compiled extension", allow_module_level=True)
 
+import aiohttp  # noqa: E402
 from peers.exl2_fake import TOKENIZER, Told, note, work  # noqa: E402
 from peers.exl2_weights import (  # noqa: E402
     TINY,
@@ -37,6 +40,7 @@ from inference.engines.exl2_engine import Exl2Engine  # noqa: E402
 from inference.engines.exl2_loading import load_exl2  # noqa: E402
 from inference.serving.engine import LoadRefusedError, OutOfMemoryError  # noqa: E402
 from inference.serving.job import Job, Sampling  # noqa: E402
+from inference.serving.order import UnitOrder  # noqa: E402
 from inference.tokenizer import Mark  # noqa: E402
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(300)]
@@ -318,6 +322,47 @@ def test_a_closed_engine_frees_the_card(folder):
     gc.collect()
     torch.cuda.empty_cache()
     assert torch.cuda.memory_allocated() < before + (8 << 20)
+
+
+@paged_only
+async def test_a_unit_that_was_killed_serves_again_on_the_same_card(folder, tmp_path):
+    settings = EngineSettings(
+        engine="exllamav2", model_dir=folder, placement="replicas", pool_tokens=8192,
+        max_seq_len=4096, served_name="tiny",
+    )  # fmt: skip
+    answers = [await _answer_of_a_unit(settings, tmp_path / f"{life}.sock") for life in (1, 2)]
+    assert answers[0]
+    assert answers[0] == answers[1]
+
+
+async def _answer_of_a_unit(settings: EngineSettings, socket: Path) -> str:
+    """Start a unit, have a question answered, and kill it in the middle of another answer."""
+    program = [sys.executable, "-m", "inference.serving.unit"]
+    process = await asyncio.create_subprocess_exec(*program, stdin=asyncio.subprocess.PIPE)
+    connector = aiohttp.UnixConnector(str(socket))
+    async with aiohttp.ClientSession("http://unit", connector=connector) as http:
+        process.stdin.write(UnitOrder(name="0", settings=settings, socket=socket).to_line())
+        async with asyncio.timeout(120):
+            while not await _is_ready(http):
+                assert process.returncode is None
+                await asyncio.sleep(0.1)
+        body = {"messages": [{"role": "user", "content": "hello"}], "max_tokens": 32, "seed": 1}
+        async with http.post("/v1/chat/completions", json=body) as response:
+            answer = (await response.json())["choices"][0]["message"]["content"]
+        endless = body | {"stream": True, "max_tokens": 2000}
+        async with http.post("/v1/chat/completions", json=endless) as response:
+            await response.content.readline()
+            process.kill()
+            await process.wait()
+    return answer
+
+
+async def _is_ready(http: aiohttp.ClientSession) -> bool:
+    try:
+        async with http.get("/health") as response:
+            return response.status == 200
+    except aiohttp.ClientError:
+        return False
 
 
 @paged_only
