@@ -16,7 +16,7 @@ from bots.api.routes import ApiRoutes
 from bots.checks import refresh_gauges, watch_parts
 from bots.house import House, Role
 from bots.http import open_door, watch_routes
-from bots.own_model import check_context, own_sockets, plan_own_model
+from bots.own_model import check_adapters, check_context, own_sockets, plan_own_model
 from bots.web.channel import WebChannel
 from bots.web.events import CHANNEL as WEB
 from bots.web.news import News
@@ -68,6 +68,8 @@ async def open_house(
         model = await stack.enter_async_context(open_client(_with_units(settings, units)))
         house = build_house(settings, role, store, model, units)
         house.personas.load()
+        if units:
+            check_adapters(settings.inference, (voice.persona for voice in house.personas.voices))
         await house.knowledge.reload()
         await house.inbox.open()
         house.channels.add(WebChannel(house.inbox, settings.web), WEB)

@@ -3,7 +3,7 @@
 import asyncio
 import fcntl
 import importlib.util
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +12,7 @@ import structlog
 
 from config.engine import EngineName, EngineSettings
 from config.errors import ConfigError
+from config.persona import Persona
 from core.sockets import socket_folder
 from inference.cards import choose_cards
 from inference.fleet import Fleet, plan_fleet, settle
@@ -102,6 +103,19 @@ def check_context(context_tokens: int, fleet: Fleet) -> None:
             f"XIAOQ_INFERENCE__CONTEXT_TOKENS: holds {context_tokens}, should be at most "
             f"{longest}, which is all that the model takes"
         )
+
+
+def check_adapters(settings: EngineSettings, personas: Iterable[Persona]) -> None:
+    """Raise ConfigError if a persona names an adapter that is not loaded."""
+    loaded = {adapter.name for adapter in settings.adapters}
+    problems = [
+        f'{persona.path}: adapter: holds "{persona.card.adapter}", which is not among '
+        "XIAOQ_INFERENCE__ADAPTERS"
+        for persona in personas
+        if persona.card.adapter and persona.card.adapter not in loaded
+    ]
+    if problems:
+        raise ConfigError("\n".join(problems))
 
 
 @contextmanager

@@ -36,14 +36,17 @@ def _check_shares(shares: tuple[float, ...]) -> tuple[float, ...]:
     return shares
 
 
+AdapterName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,59}$"),
+    Should("a short name of small letters, digits, . - and _"),
+]
+
+
 class AdapterSettings(Values):
     """A LoRA adapter: a business line's own tuning of the model."""
 
-    name: Annotated[
-        str,
-        StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,59}$"),
-        Should("a short name of small letters, digits, . - and _"),
-    ] = Field(description="Name in requests, after the model's: qwen2.5-7b:NAME.")
+    name: AdapterName = Field(description="Name in requests, after the model's: qwen2.5-7b:NAME.")
     folder: Path = Field(description="Folder with adapter_config.json and adapter_model.*.")
 
 

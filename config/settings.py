@@ -25,7 +25,7 @@ from pydantic import (
     model_validator,
 )
 
-from config.engine import EngineSettings
+from config.engine import AdapterName, EngineSettings
 from config.fields import Accounts, Should, Values
 
 _REDIS_SCHEMES = {"redis", "rediss", "redis+cluster"}
@@ -108,6 +108,9 @@ class EndpointSettings(Section):
     concurrency: int = Field(default=8, ge=1, le=1024, description="Requests at a time.")
     queue: int = Field(
         default=64, ge=0, le=100_000, description="Requests that may wait here for a free place."
+    )
+    adapters: tuple[AdapterName, ...] = Field(
+        default=(), description="LoRA adapters the server has, asked for as model:adapter."
     )
     socket: Annotated[Path | None, Should("the path of a unix socket")] = Field(
         default=None,

@@ -51,6 +51,7 @@ class Doors:
             api_key=self.api_key,
             concurrency=fleet.settings.batch,
             queue=fleet.settings.queue,
+            adapters=tuple(adapter.name for adapter in fleet.settings.adapters),
             socket=self._socket(berth),
         )
 

@@ -217,6 +217,35 @@ async def test_memory_that_others_keep_is_taken_into_account(company):
         await plan_own_model(settings, programme)
 
 
+@pytest.mark.parametrize(("adapter", "knows_it"), [("repairs", True), ("spring", False)])
+async def test_a_persona_s_questions_go_to_its_own_adapter(
+    company, redis_url, store, adapter, knows_it
+):
+    """The scripted engine knows one adapter; what asks for another is not answered by it."""
+    tune(company, adapter)
+    adapters = [{"name": adapter, "folder": "adapters"}]
+    settings = settings_for(company, redis_url, **own_model(company, adapters=adapters))
+    async with running(settings, programme=programme(answer="没有。")) as house:
+        await until_ready(house)
+        async with visiting(house) as visitor:
+            answer = await visitor.ask(UNKNOWN)
+    assert (answer["origin"] == "model") is knows_it
+
+
+async def test_a_persona_whose_adapter_is_not_loaded_stops_the_start(company, redis_url, store):
+    tune(company, "spring")
+    settings = settings_for(company, redis_url, **own_model(company))
+    with pytest.raises(ConfigError, match=r'shop.yaml: adapter: holds "spring", which is not'):
+        async with open_house(settings, programme=programme()):
+            pass
+
+
+def tune(company: Path, adapter: str) -> None:
+    """Give the shop's persona an adapter."""
+    file = company / "personas/shop.yaml"
+    file.write_text(file.read_text() + f"adapter: {adapter}\n")
+
+
 async def test_an_engine_that_is_not_installed_stops_the_start(company, redis_url, store):
     try:
         import torch  # noqa: F401
