@@ -47,10 +47,9 @@ class ChatTokenizer:
             self._whole = Tokenizer.from_str(description)
         except Exception as error:  # tokenizers raises bare Exception for a file it cannot read
             raise TokenizerError(f"not a tokenizer.json: {error}") from error
-        added = {
-            token.content: number
-            for number, token in self._whole.get_added_tokens_decoder().items()
-        }
+        declared = self._whole.get_added_tokens_decoder()
+        added = {token.content: number for number, token in declared.items()}
+        self._silent = frozenset(number for number, token in declared.items() if token.special)
         self._plain = _without_added(self._whole)
         self._encoded = _Encoded()
         self._controls = frozenset(added.values())
@@ -69,6 +68,11 @@ class ChatTokenizer:
     def controls(self) -> frozenset[int]:
         """The ids of all added tokens."""
         return self._controls
+
+    @property
+    def silent(self) -> frozenset[int]:
+        """The ids of added tokens that are no text in an answer; those of tools are."""
+        return self._silent
 
     def id_of(self, mark: Mark) -> int:
         """Return a mark's token id."""

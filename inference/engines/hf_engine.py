@@ -12,9 +12,8 @@ import torch
 from config.engine import EngineSettings
 from inference.engines.faults import is_broken_card, is_out_of_memory, job_fault
 from inference.engines.hf import Network
-from inference.engines.hf_answer import Answer
+from inference.engines.hf_answer import Answer, Vocabulary
 from inference.engines.past import Rows, Shelf
-from inference.engines.pieces import token_bytes
 from inference.serving.engine import (
     EngineBrokenError,
     EngineFacts,
@@ -22,7 +21,7 @@ from inference.serving.engine import (
     OutOfMemoryError,
 )
 from inference.serving.job import Ended, Event, Job, Prefilled
-from inference.tokenizer import ChatTokenizer, Mark
+from inference.tokenizer import ChatTokenizer
 
 log = structlog.get_logger()
 
@@ -45,12 +44,8 @@ class TransformersEngine:
         """`facts` says what was found to fit."""
         self.facts = facts
         self._network = network
-        self._tokenizer = tokenizer
         self._chunk = settings.prefill_chunk
-        self._ends = network.ends | {
-            tokenizer.id_of(Mark.END),
-            tokenizer.id_of(Mark.END_OF_TEXT),
-        }
+        self._vocabulary = Vocabulary(tokenizer, facts.vocabulary, network.ends)
         self._waiting: deque[Job] = deque()
         self._running: dict[str, Answer] = {}
         self._events: list[Event] = []
@@ -106,7 +101,7 @@ class TransformersEngine:
             if wanted > self.facts.pool_tokens:
                 return
             self._shelf.make_room(wanted)
-            self._begin(Answer(self._waiting.popleft(), self.facts.vocabulary, self._ends))
+            self._begin(Answer(self._waiting.popleft(), self._vocabulary))
 
     def _begin(self, answer: Answer) -> None:
         running = [each.past for each in self._running.values()]
@@ -131,7 +126,7 @@ class TransformersEngine:
         if logits is None:
             return
         for answer, row in zip(answers, logits, strict=True):
-            for event in answer.take(row[: self.facts.vocabulary], self._bytes_of):
+            for event in answer.take(row):
                 self._events.append(event)
                 if isinstance(event, Ended):
                     self.cancel(answer.job.id)
@@ -165,6 +160,3 @@ class TransformersEngine:
         for answer in answers:
             del self._running[answer.job.id]
             self._events.append(answer.end("failed", f"{kind} in the engine"))
-
-    def _bytes_of(self, token: int) -> bytes:
-        return token_bytes(self._tokenizer.piece(token))

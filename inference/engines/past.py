@@ -70,6 +70,8 @@ class Shelf:
 
     def keep(self, past: Past) -> None:
         """Keep a finished sequence; what it goes on from need not be kept beside it."""
+        if not past.tokens:
+            return
         past.trim()
         self._pasts = [
             kept

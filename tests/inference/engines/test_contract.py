@@ -116,6 +116,15 @@ def byte_token(byte: int) -> int:
     return TOKENIZER._whole.token_to_id(letter)
 
 
+def test_control_tokens_in_an_answer_are_no_text_and_those_of_tools_are(make):
+    box = TOKENIZER._whole.token_to_id("<|box_start|>")
+    call = [TOKENIZER.id_of(Mark.CALL), TOKENIZER.id_of(Mark.CALL_END)]
+    letters = [TOKENIZER.encode(letter)[0] for letter in "abc"]
+    speak = script(letters[0], box, letters[1], *call, letters[2], END)
+    told = work(make(speak), Job("a", prompt("hi"), 50, GREEDY))["a"]
+    assert told.text == "ab<tool_call></tool_call>c"
+
+
 # Stop texts
 
 
