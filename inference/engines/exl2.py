@@ -225,9 +225,7 @@ class Answer(ExLlamaV2DynamicJob):  # type: ignore[misc]  # untyped library
         """True while a part of its prompt is on the card."""
         ends = parts.stop_tokens()
         # Half a surrogate pair never occurs in a text, and the library cannot encode it.
-        stops = [
-            stop for stop in job.stop if stop and stop == stop.encode(errors="ignore").decode()
-        ]
+        stops = [stop for stop in job.stop if "" != stop == stop.encode(errors="ignore").decode()]
         self.mask = Mask(job.grammar, ends, parts.width) if job.grammar else None
         self._resumed = 0
         self._bias = Bias(job.sampling, parts.width)
