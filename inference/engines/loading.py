@@ -2,9 +2,14 @@
 
 import sys
 from contextlib import redirect_stdout
+from importlib.util import find_spec
+
+import structlog
 
 from config.engine import EngineSettings
 from inference.serving.engine import Engine, LoadRefusedError, Progress
+
+log = structlog.get_logger()
 
 
 def load_engine(settings: EngineSettings, progress: Progress) -> Engine:
@@ -30,6 +35,8 @@ def _load_exl2(settings: EngineSettings, progress: Progress) -> Engine:
         raise LoadRefusedError(
             f"exllamav2 needs an NVIDIA card; torch {torch.__version__} has none"
         )
+    if find_spec("exllamav2_ext") is None:
+        log.warning("exllamav2 was not built ahead: if it was not used before it compiles for long")
     from inference.engines.exl2_loading import load_exl2  # noqa: PLC0415 - an extra
 
     return load_exl2(settings, progress)

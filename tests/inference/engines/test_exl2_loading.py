@@ -176,8 +176,3 @@ def test_without_flash_attention_it_is_refused_unless_one_answer_at_a_time_will_
 def test_a_folder_that_is_no_model_is_refused_in_one_line(tmp_path):
     with pytest.raises(LoadRefusedError, match="is no folder"):
         load_exl2(EngineSettings(model_dir=tmp_path / "none"), lambda _: None)
-
-
-def test_no_engine_is_refused():
-    with pytest.raises(LoadRefusedError, match="no engine is set"):
-        load_engine(EngineSettings(), lambda _: None)
