@@ -1,18 +1,24 @@
 # make run: set up and start the product.  make test: set up and run all tests.
-# Needed: Python 3.11 or later, make, and a package index. Everything goes into .venv.
+# make test-model: the tests that need torch, in an environment of their own (3 GB).
+# Needed: Python 3.11 or later, make, and a package index. Everything goes into .venv and .venv-model.
 
 VENV := .venv
 BIN := $(VENV)/bin
+MODEL_VENV := .venv-model
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints.txt
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 
-.PHONY: run test lint clean
+.PHONY: run test test-model lint clean
 
 run: $(VENV)/.run
 	@exec $(BIN)/xiaoq run
 
 test: $(VENV)/.test
 	$(BIN)/pytest
+
+test-model: $(MODEL_VENV)/.test
+	$(MODEL_VENV)/bin/pytest -m model
 
 lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
@@ -21,14 +27,22 @@ lint: $(VENV)/.test
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(MODEL_VENV)
 
-$(VENV)/.run: pyproject.toml constraints.txt
+%/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed"; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(PYTHON) -m venv $*
+
+$(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python $(PIP_INSTALL) -e .
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.run
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python $(PIP_INSTALL) -e '.[dev]'
+	@touch $@
+
+# Of dashscope only a data file is used, so what it depends on stays away.
+$(MODEL_VENV)/.test: pyproject.toml constraints.txt | $(MODEL_VENV)/bin/python
+	$(MODEL_VENV)/bin/python $(PIP_INSTALL) -e '.[model-test]'
+	$(MODEL_VENV)/bin/python $(PIP_INSTALL) --no-deps dashscope
 	@touch $@

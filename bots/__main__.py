@@ -4,22 +4,22 @@ import asyncio
 import gc
 import io
 import logging
-import signal
 import sys
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Annotated, Any
+from typing import Annotated
 
 import structlog
 import typer
-import uvloop
 from redis.exceptions import RedisError
 
 from bots.app import READY, open_house, run_house
 from bots.disk import check_state_dir
 from bots.doctor import examine
 from bots.house import House, Role
+from bots.models import cli as model_cli
 from bots.screen import address_of, welcome
+from bots.stopping import INTERRUPTED, failed, run_until_stopped
 from bots.terminal import ServerGoneError, chat_in_terminal
 from config.errors import ConfigError
 from config.loading import load_settings
@@ -30,9 +30,6 @@ from core.personas import Personas
 
 log = structlog.get_logger()
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C: 128 and the signal's number, as shells have it."""
-
 cli = typer.Typer(
     help="小Q answers a company's customers from its own knowledge with its own model.",
     no_args_is_help=True,
@@ -40,6 +37,7 @@ cli = typer.Typer(
 )
 persona_cli = typer.Typer(help="Persona files.", no_args_is_help=True)
 cli.add_typer(persona_cli, name="persona")
+cli.add_typer(model_cli, name="model")
 
 
 @cli.command()
@@ -49,7 +47,7 @@ def run(
     """Start XiaoQ; Ctrl-C finishes open answers and stops everything."""
     settings = _settings()
     configure_logging(settings.log)
-    _run(_serve(settings, role))
+    run_until_stopped(lambda stop: _serve(settings, role, stop))
 
 
 @cli.command()
@@ -65,7 +63,7 @@ def chat(
     try:
         chat_in_terminal(url or address_of(_settings().http), account)
     except ServerGoneError as error:
-        raise _failed(error) from None
+        raise failed(error) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
 
@@ -88,7 +86,7 @@ def persona_check() -> None:
     try:
         personas.load()
     except ConfigError as error:
-        raise _failed(error) from None
+        raise failed(error) from None
     for voice in personas.voices:
         persona = voice.persona
         channels = ", ".join(persona.card.channels) or "only where it is asked for by name"
@@ -106,18 +104,7 @@ def main() -> None:
     cli()
 
 
-async def _serve(settings: Settings, role: Role) -> None:
-    stop = asyncio.Event()
-    running = asyncio.current_task()
-    loop = asyncio.get_running_loop()
-
-    def ask_to_stop() -> None:
-        if stop.is_set() and running:
-            running.cancel()  # asked twice: do not wait for open answers
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ask_to_stop)
+async def _serve(settings: Settings, role: Role, stop: asyncio.Event) -> None:
     async with _open(settings, role) as house:
         _spare_the_collector()
         typer.echo(welcome(house))
@@ -157,24 +144,7 @@ def _settings() -> Settings:
     try:
         return load_settings()
     except ConfigError as error:
-        raise _failed(error) from None
-
-
-def _failed(error: Exception) -> typer.Exit:
-    """Say what is wrong; the exit that is to be raised."""
-    typer.echo(str(error), err=True)
-    return typer.Exit(1)
-
-
-def _run(work: Coroutine[Any, Any, None]) -> None:
-    """Run on the fast loop; a wrong configuration ends in its own words and exit code 1."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        try:
-            runner.run(work)
-        except ConfigError as error:
-            raise _failed(error) from None
-        except (KeyboardInterrupt, asyncio.CancelledError):
-            raise typer.Exit(INTERRUPTED) from None
+        raise failed(error) from None
 
 
 if __name__ == "__main__":

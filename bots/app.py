@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -15,13 +16,14 @@ from bots.api.routes import ApiRoutes
 from bots.checks import refresh_gauges, watch_parts
 from bots.house import House, Role
 from bots.http import open_door, watch_routes
+from bots.own_model import check_adapters, check_context, own_sockets, plan_own_model
 from bots.web.channel import WebChannel
 from bots.web.events import CHANNEL as WEB
 from bots.web.news import News
 from bots.web.routes import WebRoutes
 from bots.web.visitors import Visitors, load_secret
 from config.errors import ConfigError
-from config.settings import AccountSettings, Settings
+from config.settings import AccountSettings, InferenceSettings, Settings
 from core.audit import Audit
 from core.channel import Channels
 from core.embedded_redis import open_embedded_redis
@@ -41,6 +43,8 @@ from core.reload import Reload, watch_files
 from core.tasks import beside
 from core.worker import Worker
 from inference.client import ModelClient, open_client
+from inference.keeper import Programme
+from inference.supervisor import Doors, Supervisor
 
 log = structlog.get_logger()
 
@@ -48,16 +52,24 @@ READY = "Server is ready to accept requests"
 
 
 @asynccontextmanager
-async def open_house(settings: Settings, role: Role = Role.ALL) -> AsyncGenerator[House, None]:
-    """Build all parts and serve the HTTP door; raises ConfigError with what is wrong."""
+async def open_house(
+    settings: Settings, role: Role = Role.ALL, programme: Programme | None = None
+) -> AsyncGenerator[House, None]:
+    """Build all parts and serve the HTTP door; raises ConfigError with what is wrong.
+
+    `programme` replaces the one that the units of the model run.
+    """
     async with AsyncExitStack() as stack:
+        units = await _hire_units(settings, role, programme, stack)
         url = settings.redis.url.get_secret_value() if settings.redis.url else None
         if url is None:
             url = await stack.enter_async_context(open_embedded_redis(settings.state_dir))
         store = await stack.enter_async_context(open_store(url))
-        model = await stack.enter_async_context(open_client(settings.inference))
-        house = build_house(settings, role, store, model)
+        model = await stack.enter_async_context(open_client(_with_units(settings, units)))
+        house = build_house(settings, role, store, model, units)
         house.personas.load()
+        if units:
+            check_adapters(settings.inference, (voice.persona for voice in house.personas.voices))
         await house.knowledge.reload()
         await house.inbox.open()
         house.channels.add(WebChannel(house.inbox, settings.web), WEB)
@@ -65,6 +77,8 @@ async def open_house(settings: Settings, role: Role = Role.ALL) -> AsyncGenerato
         for adapter in adapters:
             house.channels.add(adapter.channel, adapter.platform, adapter.account)
         watch_parts(house)
+        if units is not None:
+            await stack.enter_async_context(beside(units.run(model.tell, partial(_prompts, house))))
         routes = watch_routes(house.health, house.metrics, lambda: refresh_gauges(house))
         if house.listens:
             routes += await _customer_routes(house)
@@ -113,7 +127,13 @@ async def _listen(house: House, stop: asyncio.Event) -> None:
             task.cancel()
 
 
-def build_house(settings: Settings, role: Role, store: Store, model: ModelClient) -> House:
+def build_house(
+    settings: Settings,
+    role: Role,
+    store: Store,
+    model: ModelClient,
+    units: Supervisor | None = None,
+) -> House:
     """Put the parts together; nothing is read, opened or started."""
     partitions = settings.redis.partitions
     metrics = Metrics()
@@ -149,7 +169,34 @@ def build_house(settings: Settings, role: Role, store: Store, model: ModelClient
         health=Health(),
         feedback=Feedback(store, partitions, metrics),
         channels=Channels(),
+        units=units,
     )
+
+
+async def _hire_units(
+    settings: Settings, role: Role, programme: Programme | None, stack: AsyncExitStack
+) -> Supervisor | None:
+    """Plan the model of this process; a gateway answers nobody and so runs none."""
+    inference = settings.inference
+    if inference.engine is None or role is Role.GATEWAY:
+        return None
+    fleet = await plan_own_model(inference, programme)
+    check_context(inference.context_tokens, fleet)
+    folder = stack.enter_context(own_sockets(settings.state_dir))
+    log.info("model placed", placement=fleet.placement, units=len(fleet.berths), why=fleet.why)
+    return Supervisor(fleet, Doors(folder), log_settings=settings.log, programme=programme)
+
+
+def _with_units(settings: Settings, units: Supervisor | None) -> InferenceSettings:
+    """The units of this process come first, then the servers of others."""
+    own = units.endpoints if units else ()
+    endpoints = (*own, *settings.inference.endpoints)
+    return settings.inference.model_copy(update={"endpoints": endpoints})
+
+
+def _prompts(house: House) -> Sequence[str]:
+    """What every prompt of a persona begins with: a unit reads it before its first request."""
+    return tuple(voice.system for voice in house.personas.voices)
 
 
 def _assigned(settings: Settings) -> dict[tuple[str, str], str]:

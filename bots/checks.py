@@ -1,13 +1,16 @@
 """How each part of a house is asked for its health, and gauges that are read at a scrape."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
 from bots.house import House
 from core.health import Part, State
+from core.metrics import Metrics
 from core.redis import UNAVAILABLE, ping
+from inference.keeper import Condition, UnitState
 
 OLD_QUEUE_SECONDS = 60.0
 
@@ -29,6 +32,9 @@ def watch_parts(house: House) -> None:
 
 async def refresh_gauges(house: House) -> None:
     """Bring the gauges up to date; an outage leaves them as they were."""
+    if house.units:
+        _count_units(house.metrics, house.units.units)
+        house.metrics.of_units.families = await house.units.numbers()
     try:
         depth, age = await house.inbox.depth()
         house.metrics.dead.set(await house.inbox.dead_letters())
@@ -69,8 +75,23 @@ async def _model(house: House) -> Part:
     if not house.model.configured:
         return Part(State.OFF, {"answers": "from knowledge alone"})
     endpoints = [asdict(endpoint) for endpoint in house.model.endpoints]
-    state = State.OK if house.model.available else State.DEGRADED
-    return Part(state, {"endpoints": endpoints})
+    facts: dict[str, Any] = {"endpoints": endpoints}
+    is_whole = house.model.available
+    if house.units:
+        units, fleet = house.units.units, house.units.fleet
+        facts |= {"placement": fleet.placement, "why": fleet.why}
+        facts["units"] = [asdict(unit) for unit in units]
+        is_whole = is_whole and all(u.state == "ready" and not u.lost_cards for u in units)
+    return Part(State.OK if is_whole else State.DEGRADED, facts)
+
+
+def _count_units(metrics: Metrics, units: Sequence[UnitState]) -> None:
+    for condition in get_args(Condition):
+        count = sum(unit.state == condition for unit in units)
+        metrics.units.labels(state=condition).set(count)
+    for unit in units:
+        metrics.unit_restarts.labels(unit=unit.name).set(unit.restarts)
+        metrics.unit_progress.labels(unit=unit.name).set(unit.progress)
 
 
 async def _api(house: House) -> Part:

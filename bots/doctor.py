@@ -20,6 +20,7 @@ from bots.adapter import Adapter, Finding, Mark
 from bots.app import build_house
 from bots.disk import check_state_dir
 from bots.house import Role
+from bots.model_checks import examine_own_model
 from bots.screen import address_of, redis_place
 from config.errors import ConfigError
 from config.loading import load_settings
@@ -58,7 +59,7 @@ async def examine() -> bool:
         findings += _show(*_each_line("settings", "cannot be used", error))
     else:
         findings += _show(Finding(Mark.GOOD, "settings", "every one can be used"))
-        for check in (_redis, _personas, _knowledge, _endpoints, _accounts, _port, _disk):
+        for check in _CHECKS:
             findings += _show(*await check(settings))
     wrong = sum(finding.mark is Mark.BAD for finding in findings)
     typer.echo(_conclusion(wrong))
@@ -172,8 +173,10 @@ async def _knowledge(settings: Settings) -> list[Finding]:
 
 async def _endpoints(settings: Settings) -> list[Finding]:
     if not settings.inference.endpoints:
+        if settings.inference.engine:
+            return []
         seen = "none, answers come from knowledge alone"
-        advice = "to use one, set XIAOQ_INFERENCE__ENDPOINTS"
+        advice = "to use one, set XIAOQ_INFERENCE__ENDPOINTS, or XIAOQ_INFERENCE__ENGINE"
         return [Finding(Mark.OFF, "model", seen, advice)]
     checks = [_one_token(settings.inference, end) for end in settings.inference.endpoints]
     return list(await asyncio.gather(*checks))
@@ -276,3 +279,15 @@ def judge_disk(folder: Path, free: int) -> Finding:
     if free < LEAST_DISK:
         return Finding(Mark.BAD, "disk", seen, "free some space, or move XIAOQ_STATE_DIR")
     return Finding(Mark.GOOD, "disk", seen)
+
+
+_CHECKS: tuple[Check, ...] = (
+    _redis,
+    _personas,
+    _knowledge,
+    examine_own_model,
+    _endpoints,
+    _accounts,
+    _port,
+    _disk,
+)

@@ -19,6 +19,7 @@ from core.personas import Personas
 from core.pipeline import Pipeline
 from core.redis import Store
 from inference.client import ModelClient
+from inference.supervisor import Supervisor
 
 
 class Role(StrEnum):
@@ -49,6 +50,8 @@ class House:
     health: Health
     feedback: Feedback
     channels: Channels
+    units: Supervisor | None = None
+    """Those of the model that this process runs itself."""
     ears: list[Ears] = field(default_factory=list)
     """The accounts that this process listens to."""
 

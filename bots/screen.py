@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from bots.house import House, Role
 from config.persona import Persona
 from config.settings import AccountSettings, HttpSettings, RedisSettings
+from inference.fleet import Fleet
 
 ON, OFF, LOOK = "●", "○", "!"
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - names, nothing is bound
@@ -86,11 +87,7 @@ def _lines(house: House) -> Iterator[Line]:
     yield _knowledge(house)
     embedded = f"embedded, data in {settings.state_dir}/redis"
     yield Line(ON, "Redis", redis_place(settings.redis) or embedded)
-    if settings.inference.endpoints:
-        yield Line(ON, "Model", _counted(len(settings.inference.endpoints), "endpoint"))
-    else:
-        state = "off, answers come from knowledge alone"
-        yield Line(OFF, "Model", state, "XIAOQ_INFERENCE__ENDPOINTS")
+    yield _model(house)
     if not house.listens:
         return
     yield _accounts("Telegram", settings.telegram, "XIAOQ_TELEGRAM__TOKEN")
@@ -106,6 +103,25 @@ def _accounts(platform: str, accounts: Sequence[AccountSettings], setting: str) 
     if not accounts:
         return Line(OFF, platform, "off", setting)
     return Line(ON, platform, ", ".join(account.name for account in accounts))
+
+
+def _model(house: House) -> Line:
+    endpoints = len(house.settings.inference.endpoints)
+    if house.units:
+        more = f"; {_counted(endpoints, 'further endpoint')}" if endpoints else ""
+        return Line(ON, "Model", f"{_placed(house.units.fleet)}, being loaded; see State{more}")
+    if endpoints:
+        return Line(ON, "Model", _counted(endpoints, "endpoint"))
+    state = "off, answers come from knowledge alone"
+    return Line(OFF, "Model", state, "XIAOQ_INFERENCE__ENDPOINTS")
+
+
+def _placed(fleet: Fleet) -> str:
+    numbers = [str(card.number) for berth in fleet.berths for card in berth.cards]
+    if not numbers:
+        return f"{fleet.served_name} on the processor"
+    cards = f"{'card' if len(numbers) == 1 else 'cards'} {', '.join(numbers)}"
+    return f"{fleet.served_name} on {cards} ({fleet.placement})"
 
 
 def _knowledge(house: House) -> Line:

@@ -19,6 +19,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from config.engine import AdapterName
 from config.fields import Should, Values
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -225,6 +226,11 @@ class PersonaCard(CardPart):
     )
     answer: AnswerShape = AnswerShape()
     sampling: Sampling = Sampling()
+    adapter: AdapterName | None = Field(
+        default=None,
+        description="Own tuning of the model for this line of business: the name of a LoRA adapter "
+        "in XIAOQ_INFERENCE__ADAPTERS. A model server that lacks it answers without.",
+    )
     knowledge: tuple[Folder, ...] = Field(
         default=(".",), description="Folders of the knowledge folder to answer from; . is all."
     )

@@ -36,17 +36,21 @@ _FOLDERS = ("personas_dir", "knowledge_dir", "words_dir")
 
 
 def load_settings(
-    environ: Mapping[str, str] = os.environ, secrets_dir: Path = Path("/run/secrets")
+    environ: Mapping[str, str] = os.environ,
+    secrets_dir: Path = Path("/run/secrets"),
+    *,
+    needs_folders: bool = True,
 ) -> Settings:
     """Read and check all settings; raise ConfigError with one line for every problem.
 
-    The folders of personas, knowledge and word lists have to exist. An empty variable counts as
-    unset; `secrets_dir` may be absent.
+    With `needs_folders` those of personas, knowledge and word lists have to exist. An empty
+    variable counts as unset; `secrets_dir` may be absent.
     """
     read = (_environment(environ), _secret_files(secrets_dir), _yaml_file(environ))
     sources = [_checked(source) for source in read]
     problems = [line for source in sources for line in source.problems]
-    problems += [line for name in _FOLDERS for line in _missing_folder(name, sources)]
+    for name in _FOLDERS if needs_folders else ():
+        problems += _missing_folder(name, sources)
     if problems:
         raise ConfigError("\n".join(problems))
     settings, found = parse(Settings, _merged(sources))
@@ -147,9 +151,14 @@ def _checked(source: _Source) -> _Source:
     lines = [
         one_line(source.where(problem), problem.text)
         for problem in problems
-        if not (problem.wants_more and _is_account(problem.at, source.data))
+        if not (problem.wants_more and _may_be_completed(problem.at, source.data))
     ]
     return replace(source, problems=[*source.problems, *lines])
+
+
+def _may_be_completed(at: FieldPath, data: Mapping[str, Any]) -> bool:
+    """Whether another source may have what is missing: in a group or an account, not in a list."""
+    return len(at) == 1 or _is_account(at, data)
 
 
 def _is_account(at: FieldPath, data: Mapping[str, Any]) -> bool:

@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from config.accounts import AccountSettings, SlackSettings, TelegramSettings, WeComSettings
+from config.engine import AdapterName, EngineSettings
 from config.fields import Accounts, Should, Values
 
 __all__ = [
@@ -110,24 +111,24 @@ class EndpointSettings(Section):
     queue: int = Field(
         default=64, ge=0, le=100_000, description="Requests that may wait here for a free place."
     )
+    adapters: tuple[AdapterName, ...] = Field(
+        default=(), description="LoRA adapters the server has, asked for as model:adapter."
+    )
+    socket: Annotated[Path | None, Should("the path of a unix socket")] = Field(
+        default=None,
+        description="Unix socket on which the server listens, instead of the address's own host.",
+    )
 
 
-class InferenceSettings(Section):
-    """The model. None set is a mode: XiaoQ then answers from knowledge alone."""
+class InferenceSettings(EngineSettings):
+    """The model: one that XiaoQ runs itself, servers of others, or none, which is a mode too:
+    XiaoQ then answers from knowledge alone.
+    """
 
     endpoints: Annotated[
         tuple[EndpointSettings, ...],
         Should('a list such as [{"url": "http://127.0.0.1:8000/v1", "model": "qwen"}]'),
     ] = Field(default=(), description="Model servers, as a JSON list in the environment.")
-    queue_seconds: float = Field(
-        default=10.0, gt=0, le=86_400, description="Longest wait for a free place."
-    )
-    first_token_seconds: float = Field(
-        default=20.0, gt=0, le=86_400, description="Longest wait for the first token."
-    )
-    total_seconds: float = Field(
-        default=120.0, gt=0, le=86_400, description="Longest time for a whole answer."
-    )
     context_tokens: int = Field(
         default=8192, ge=1024, description="Room for prompt and answer together, in tokens."
     )

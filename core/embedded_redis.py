@@ -7,12 +7,10 @@ last process that uses it, which a shared file lock tells.
 
 import asyncio
 import fcntl
-import hashlib
 import importlib.util
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -25,14 +23,13 @@ from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, RedisError
 
 from config.errors import ConfigError
+from core.sockets import socket_folder
 from core.tasks import beside, honour_cancellation
 
 log = structlog.get_logger()
 
 START_SECONDS = 30.0
 KEEP_SECONDS = 1.0
-SOCKET_PATH_LIMIT = 100
-"""Linux allows 107 bytes for a unix socket's path (unix(7)); some room is left."""
 
 
 @asynccontextmanager
@@ -40,7 +37,7 @@ async def open_embedded_redis(state_dir: Path) -> AsyncGenerator[str, None]:
     """Yield the address of the embedded server, starting it unless one from before still runs."""
     folder = state_dir.resolve() / "redis"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    socket = _socket_path(folder)
+    socket = socket_folder(folder, "redis.sock") / "redis.sock"
     with (folder / "users.lock").open("a") as users:
         with _exclusive(folder / "start.lock"):
             fcntl.flock(users, fcntl.LOCK_SH)
@@ -87,20 +84,6 @@ def find_server() -> Path:
         "no Redis found: install redis-server or valkey-server (6.2 or later), "
         "or set XIAOQ_REDIS__URL"
     )
-
-
-def _socket_path(folder: Path) -> Path:
-    socket = folder / "redis.sock"
-    if len(os.fsencode(socket)) <= SOCKET_PATH_LIMIT:
-        return socket
-    digest = hashlib.blake2b(os.fsencode(folder), digest_size=8).hexdigest()
-    short = Path(tempfile.gettempdir()) / f"xiaoq-{os.getuid()}-{digest}"
-    short.mkdir(mode=0o700, exist_ok=True)
-    if short.stat().st_uid != os.getuid():
-        raise ConfigError(
-            f"XIAOQ_STATE_DIR: holds a path too long for a socket, and {short} is not ours"
-        )
-    return short / "redis.sock"
 
 
 @contextmanager

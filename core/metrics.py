@@ -6,6 +6,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from inference.numbers import Relay
+
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
 
@@ -70,6 +72,21 @@ class Metrics:
         self.failures = Counter(
             "xiaoq_attempt_failures", "Attempts that broke", ["error"], registry=registry
         )
+        self.units = Gauge(
+            "xiaoq_model_units", "Units of the model run here", ["state"], registry=registry
+        )
+        self.unit_restarts = Gauge(
+            "xiaoq_model_unit_restarts",
+            "Times a unit was started again",
+            ["unit"],
+            registry=registry,
+        )
+        self.unit_progress = Gauge(
+            "xiaoq_model_unit_progress", "Share of the model loaded", ["unit"], registry=registry
+        )
+        self.of_units = Relay()
+        """What the units count themselves; brought up to date at a scrape."""
+        registry.register(self.of_units)
         self.working = Gauge(
             "xiaoq_turns_in_work", "Turns in work in this process", registry=registry
         )

@@ -261,6 +261,7 @@ class Pipeline:
             if request.temperature is None
             else request.temperature,
             top_p=sampling.top_p if request.top_p is None else request.top_p,
+            adapter=scene.voice.persona.card.adapter or "",
         )
 
     def _from_knowledge(self, scene: Scene, matches: Sequence[Match]) -> Reply:

@@ -16,13 +16,17 @@ class ChatTurn:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One request to a model; `session` leads a conversation to the endpoint with its prefix."""
+    """One request to a model; `session` leads a conversation to the endpoint with its prefix.
+
+    `adapter` is the LoRA adapter to answer with; an endpoint that lacks it answers without.
+    """
 
     turns: tuple[ChatTurn, ...]
     session: str
     max_tokens: int = 512
     temperature: float = 0.7
     top_p: float = 0.8
+    adapter: str = ""
 
 
 @dataclass(frozen=True, slots=True)

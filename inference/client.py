@@ -5,12 +5,12 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
-import aiohttp
 import structlog
 
-from config.settings import InferenceSettings
+from config.settings import EndpointSettings, InferenceSettings
 from inference.backoff import Clock
 from inference.chat import Chunk, Finish, Prompt
+from inference.connections import Connections, open_connections
 from inference.counting import TokenCounter
 from inference.dispatch import Dispatcher
 from inference.endpoint import AttemptError, Endpoint, EndpointState, Place
@@ -23,14 +23,12 @@ log = structlog.get_logger()
 class ModelClient:
     """Any number of model servers as one; `open_client` makes it."""
 
-    def __init__(
-        self, settings: InferenceSettings, http: aiohttp.ClientSession, clock: Clock
-    ) -> None:
+    def __init__(self, settings: InferenceSettings, connections: Connections, clock: Clock) -> None:
         self._settings = settings
-        self._http = http
+        self._connections = connections
         self._endpoints = tuple(Endpoint(each, clock) for each in settings.endpoints)
         self._dispatcher = Dispatcher(self._endpoints)
-        self._counter = TokenCounter(http, self._endpoints, clock)
+        self._counter = TokenCounter(connections, self._endpoints, clock)
 
     @property
     def configured(self) -> bool:
@@ -46,6 +44,13 @@ class ModelClient:
     def endpoints(self) -> tuple[EndpointState, ...]:
         """What is known of each endpoint."""
         return tuple(endpoint.state for endpoint in self._endpoints)
+
+    def tell(self, settings: EndpointSettings, is_open: bool) -> None:
+        """Take note of whether an endpoint takes requests, by the word of its supervisor."""
+        for endpoint in self._endpoints:
+            if endpoint.settings == settings:
+                endpoint.open(is_open)
+                self._dispatcher.serve(endpoint)
 
     async def count_tokens(self, text: str) -> int:
         """Count a text's tokens: by an endpoint's tokenizer if one is offered, else by estimate."""
@@ -110,7 +115,7 @@ class ModelClient:
     @asynccontextmanager
     async def _open(self, place: Place, prompt: Prompt, deadline: float) -> AsyncIterator[Answer]:
         async with open_answer(
-            self._http,
+            self._connections.to(place.endpoint.settings),
             place.endpoint,
             prompt,
             first_token_seconds=self._settings.first_token_seconds,
@@ -126,12 +131,5 @@ async def open_client(
     settings: InferenceSettings, *, clock: Clock = time.monotonic
 ) -> AsyncIterator[ModelClient]:
     """Open a client; end every stream before leaving the context. `clock` times the back-off."""
-    async with aiohttp.ClientSession(
-        # Places bound the requests, so the pool need not.
-        connector=aiohttp.TCPConnector(limit=0),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        # Compression would hold tokens back.
-        headers={"Content-Type": "application/json", "Accept-Encoding": "identity"},
-        trust_env=False,
-    ) as http:
-        yield ModelClient(settings, http, clock)
+    async with open_connections(settings.endpoints) as connections:
+        yield ModelClient(settings, connections, clock)

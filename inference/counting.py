@@ -9,6 +9,7 @@ from typing import Literal
 import aiohttp
 
 from inference.backoff import Clock
+from inference.connections import Connections
 from inference.endpoint import Endpoint
 from inference.tokens import estimate_tokens
 
@@ -50,9 +51,9 @@ class TokenCounter:
     """
 
     def __init__(
-        self, http: aiohttp.ClientSession, endpoints: tuple[Endpoint, ...], clock: Clock
+        self, connections: Connections, endpoints: tuple[Endpoint, ...], clock: Clock
     ) -> None:
-        self._http = http
+        self._connections = connections
         self._tokenizers = [_Tokenizer(endpoint) for endpoint in endpoints]
         self._clock = clock
         self._counts: OrderedDict[str, int] = OrderedDict()
@@ -117,7 +118,7 @@ class TokenCounter:
         body = {"content": text}
         if dialect == "vllm":
             body = {"model": endpoint.settings.model, "prompt": text}
-        async with self._http.post(
+        async with self._connections.to(endpoint.settings).post(
             endpoint.tokenize_url,
             data=json.dumps(body).encode(),
             headers=endpoint.headers,

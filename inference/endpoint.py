@@ -70,6 +70,8 @@ class Endpoint:
         self.headers = _headers(settings, url)
         self.optional_fields = True
         """False once the server has refused them."""
+        self.is_open = True
+        """False while its supervisor knows that it takes no requests."""
         self.in_flight = 0
         self.waiters: deque[Waiter] = deque()
         self.last_error: FailureKind | None = None
@@ -81,7 +83,7 @@ class Endpoint:
     @property
     def admits(self) -> bool:
         """True if it is up, or down and due for another try."""
-        return self._backoff.admits
+        return self.is_open and self._backoff.admits
 
     @property
     def has_room(self) -> bool:
@@ -105,6 +107,13 @@ class Endpoint:
             last_error=self.last_error,
             retry_seconds=self._backoff.retry_seconds,
         )
+
+    def open(self, is_open: bool) -> None:
+        """Note what its supervisor says; one that comes back is tried at once."""
+        self.is_open = is_open
+        if is_open:
+            self._backoff.reset()
+            self.last_error = None
 
     def weight(self, session: str) -> bytes:
         """Rendezvous weight: a session prefers the endpoint where this is greatest."""
@@ -157,7 +166,7 @@ class Endpoint:
             log.warning("endpoint is down", reason=error.kind, **facts)
 
     def _state(self) -> Literal["up", "down", "busy", "unknown"]:
-        if self._backoff.down:
+        if self._backoff.down or not self.is_open:
             return "busy" if self.paused else "down"
         if self.in_flight >= self.settings.concurrency:
             return "busy"

@@ -125,14 +125,21 @@ async def _send(
 ) -> aiohttp.ClientResponse:
     """Send a prompt; once more without optional fields if the server seems to refuse them."""
     optional = endpoint.optional_fields
-    body = request_body(endpoint.settings.model, prompt, optional_fields=optional)
+    model = _model(endpoint, prompt)
+    body = request_body(model, prompt, optional_fields=optional)
     response = await _post(http, endpoint, body, total_seconds)
     if optional and response.status in _REFUSED:
         response.close()
-        body = request_body(endpoint.settings.model, prompt, optional_fields=False)
+        body = request_body(model, prompt, optional_fields=False)
         response = await _post(http, endpoint, body, total_seconds)
         endpoint.optional_fields = response.status != 200
     return response
+
+
+def _model(endpoint: Endpoint, prompt: Prompt) -> str:
+    settings = endpoint.settings
+    has_it = prompt.adapter in settings.adapters
+    return f"{settings.model}:{prompt.adapter}" if has_it else settings.model
 
 
 async def _post(

@@ -16,6 +16,7 @@ from bots.app import open_house, run_house
 from bots.house import House, Role
 from config.settings import Settings
 from core.tasks import beside
+from inference.keeper import Programme
 
 PERSONA = """\
 name: {name}
@@ -110,10 +111,12 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def running(settings: Settings, role: Role = Role.ALL) -> AsyncGenerator[House, None]:
+async def running(
+    settings: Settings, role: Role = Role.ALL, programme: Programme | None = None
+) -> AsyncGenerator[House, None]:
     """XiaoQ at work until the body ends; stops gracefully."""
     stop = asyncio.Event()
-    async with open_house(settings, role) as house, beside(_until(house, stop)) as work:
+    async with open_house(settings, role, programme) as house, beside(_until(house, stop)) as work:
         try:
             yield house
         finally:

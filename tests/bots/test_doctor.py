@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestServer
 from command import environment, redis_servers, xiaoq
 from company import found_company, free_port, running, settings_for
 from peers.model import drop, hang, open_peer, status
+from peers.model_folder import SMALL, write_exl2
 from peers.slack import slack_peer
 from peers.telegram import telegram_peer
 from peers.wecom import wecom_peer
@@ -95,6 +96,22 @@ async def test_without_a_model_it_says_how_to_get_one_and_that_this_is_no_fault(
     mark, seen, advice = report.line("model")
     assert (mark, seen) == ("○", "none, answers come from knowledge alone")
     assert "XIAOQ_INFERENCE__ENDPOINTS" in advice
+
+
+async def test_a_model_of_its_own_is_looked_at_without_loading_it(look, company, monkeypatch):
+    monkeypatch.setenv("PATH", str(company))  # no nvidia-smi there
+    write_exl2(company / "qwen", SMALL)
+    report = await look(inference__engine="exllamav2", inference__model_dir=str(company / "qwen"))
+    lines = report.lines("model")
+    assert any(seen.endswith("bits a weight") and mark == "✔" for mark, seen, _ in lines)
+    assert lines[-1][0] == "✘"
+    assert "needs an NVIDIA card" in lines[-1][1]
+    assert report.line("cards")[0] == "○"
+
+
+async def test_what_is_wrong_with_the_folder_of_the_model_is_said(look, company):
+    report = await look(inference__engine="exllamav2", inference__model_dir=str(company / "none"))
+    assert any("is no folder" in advice for _, _, advice in report.lines("model"))
 
 
 async def test_every_endpoint_is_asked_for_one_real_token(look):

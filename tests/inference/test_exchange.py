@@ -3,6 +3,7 @@
 import asyncio
 import time
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
@@ -43,6 +44,16 @@ async def test_closing_the_stream_ends_the_request(peer: ModelPeer) -> None:
         await events.aclose()
         assert client.endpoints[0].in_flight == 0
         await peer.until(lambda: peer.disconnects == 1, seconds=1)
+
+
+async def test_an_adapter_is_asked_for_only_where_the_server_has_it(peer: ModelPeer) -> None:
+    tuned = replace(PROMPT, adapter="repairs")
+    async with connect(peer, endpoint={"adapters": ["repairs"]}) as client:
+        await client.complete(tuned)
+        await client.complete(PROMPT)
+    async with connect(peer) as client:
+        await client.complete(tuned)
+    assert [body["model"] for body in peer.bodies] == ["qwen:repairs", "qwen", "qwen"]
 
 
 @pytest.mark.parametrize("fault", [hang(), stream(end="hang"), stream(chunk("一"), end="hang")])

@@ -1,0 +1,80 @@
+import pytest
+from peers.model_folder import SMALL, write_exl2, write_half
+from typer.testing import CliRunner, Result
+
+from bots.model_plan import parse_cards, parse_tokens
+from bots.models import cli
+from inference.placement import GIB
+
+
+def model(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, [str(each) for each in arguments])
+
+
+def test_the_plan_tells_memory_conversations_and_speed_of_every_placement():
+    out = model("plan", "--gpus", "4x24", "--bpw", "4.0", "--context", "8k").output
+    rows = {line[:20].strip(): line[20:].split("  ") for line in out.splitlines() if "  " in line}
+    cells = {title: [cell.strip() for cell in row if cell] for title, row in rows.items()}
+    assert cells["processes"] == ["4 x 1 card", "1 x 4 cards", "1 x 4 cards"]
+    assert cells["conversations"] == ["160", "181", "184"]
+    assert cells["one chat, at most"][0] == "243 tokens/s"
+    assert cells["all cards, at most"][:2] == ["974 tokens/s", "243 tokens/s"]
+
+
+def test_the_plan_says_what_auto_takes_what_is_computed_and_what_is_assumed():
+    out = model("plan").output
+    assert "auto takes replicas: one card holds model and pool (328960 tokens, 8192 needed)" in out
+    assert "Computed: weights 3.42 GiB" in out
+    assert "Assumed: 2.0 GiB" in out
+
+
+def test_the_plan_says_why_a_placement_cannot_be():
+    out = model("plan", "--gpus", "1x8", "--bpw", "16").output
+    assert "replicas: card 0 has 8.0 GiB free, but 16." in out
+    assert "split: placement split needs two cards or more" in out
+    assert "auto takes nothing" in out
+
+
+def test_the_plan_of_a_folder_takes_its_own_bits(tmp_path):
+    folder = write_exl2(tmp_path / "qwen")
+    assert "qwen (4.04 bpw, head 6.0), cache q8" in model("plan", folder, "--cache", "q8").output
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--gpus", "four"), ("--gpus", "0x24"), ("--context", "long"), ("/nowhere",)]
+)
+def test_a_plan_of_nonsense_is_refused_in_a_line(arguments):
+    result = model("plan", *arguments)
+    assert result.exit_code == 1
+    assert result.output.count("\n") == 1
+
+
+def test_cards_and_tokens_are_read_as_people_write_them():
+    assert [card.total / GIB for card in parse_cards("2x24, 16")] == [24, 24, 16]
+    assert (parse_tokens("8k"), parse_tokens("32K"), parse_tokens("8192")) == (8192, 32768, 8192)
+
+
+def test_the_check_of_a_good_folder_says_bits_and_that_it_fits(tmp_path):
+    result = model("check", write_exl2(tmp_path / "qwen"))
+    assert result.exit_code == 0
+    assert "EXL2, 4.04 bits a weight, 6.03 in the output layer" in result.output
+    assert "fits: replicas" in result.output
+    assert result.output.endswith(": good\n")
+
+
+def test_the_check_says_what_is_wrong_and_fails(tmp_path):
+    result = model("check", write_half(tmp_path / "half", SMALL))
+    assert result.exit_code == 1
+    assert "! is not quantised" in result.output
+    assert "cannot be used as it is" in result.output
+
+
+def test_the_check_says_when_it_does_not_fit(tmp_path):
+    result = model("check", write_exl2(tmp_path / "qwen"), "--gpus", "4")
+    assert "does not fit: card 0 has 4.0 GiB free" in result.output
+
+
+def test_the_check_of_no_model_is_refused_in_a_line(tmp_path):
+    result = model("check", tmp_path)
+    assert result.exit_code == 1
+    assert result.output == "config.json: cannot be read (No such file or directory)\n"
