@@ -159,12 +159,14 @@ class AnswerReader:
         self.complete = True
 
 
-def _parse(event: str) -> Any:  # noqa: ANN401 - JSON enters here
-    """Read JSON the fast way, or the way that takes halves of characters too."""
+def _parse(event: str) -> dict[str, Any]:
+    """Parse an event; that it is no object shows when it is read. Raises ValueError."""
+    parsed: dict[str, Any]
     try:
-        return from_json(event)
+        parsed = from_json(event)  # takes a quarter of the time
     except ValueError:
-        return json.loads(event)
+        parsed = json.loads(event)  # takes half a character, too
+    return parsed
 
 
 def _count(usage: dict[str, Any], name: str) -> int | None:

@@ -38,6 +38,10 @@ class RefusedError(UnitDownError):
     """Model, settings or cards cannot be used as they are."""
 
 
+class NoRoomError(RefusedError):
+    """The cards lack the memory: perhaps a process that ended is still giving it back."""
+
+
 class CardLostError(UnitDownError):
     """The unit's card is not there."""
 
@@ -121,7 +125,7 @@ class Keeper:
         state: Condition = "waiting"
         if isinstance(error, RefusedError | CardLostError):
             state = "lost" if isinstance(error, CardLostError) else "refused"
-            pause = LONGEST_SECONDS
+            pause = pause if isinstance(error, NoRoomError) else LONGEST_SECONDS
         self.state = replace(
             self.state,
             state=state,
@@ -141,7 +145,7 @@ class Keeper:
         try:
             settings = settle(self._fleet, cards)
         except PlacementError as error:
-            raise RefusedError(str(error)) from error
+            raise NoRoomError(str(error)) from error
         order = self._make_order(self._berth, settings)
         log.info("unit starts", unit=self._name, cards=[card.number for card in cards])
         self.state = replace(

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import aclosing, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,23 @@ def transformers_serve(folder, tmp_path_factory) -> Iterator[dict[str, str]]:
         yield {"url": f"http://127.0.0.1:{port}/v1", "model": str(folder)}
 
 
-@pytest.fixture(params=["transformers_serve"])
+@pytest.fixture(scope="module")
+def llama_cpp_server(folder) -> Iterator[dict[str, str]]:
+    if not (find_spec("llama_cpp") and find_spec("gguf")):
+        pytest.skip("needs llama-cpp-python[server] and gguf, installed by hand")
+    from peers.tiny_gguf import write_gguf
+
+    model = write_gguf(folder, folder / "tiny.gguf")
+    port = str(free_port())
+    with serving(
+        *["-m", "llama_cpp.server", "--model", model, "--chat_format", "chatml"],
+        *["--host", "127.0.0.1", "--port", port, "--n_ctx", "2048"],
+        alive=f"http://127.0.0.1:{port}/v1/models",
+    ):
+        yield {"url": f"http://127.0.0.1:{port}/v1", "model": "any"}
+
+
+@pytest.fixture(params=["transformers_serve", "llama_cpp_server"])
 def endpoint(request) -> dict[str, str]:
     return request.getfixturevalue(request.param)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import typer
 from peers import scripted_unit
 
 from bots.model_serve import serve_model
@@ -26,7 +27,10 @@ def main() -> None:
     command = (sys.executable, str(Path(scripted_unit.__file__)), sys.argv[2])
     logs = LogSettings(format="json")
     configure_logging(logs)
-    run_until_stopped(lambda stop: serve_model(settings, logs, stop, Programme(command)))
+    try:
+        run_until_stopped(lambda stop: serve_model(settings, logs, stop, Programme(command)))
+    except typer.Exit as end:
+        sys.exit(end.exit_code)
 
 
 if __name__ == "__main__":
