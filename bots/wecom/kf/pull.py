@@ -61,7 +61,7 @@ class Puller:
         self._intake = intake
         self._only = frozenset(only)
         self._rung: dict[str, asyncio.Event] = {}
-        self._group: asyncio.TaskGroup | None = None
+        self._unattended: asyncio.Queue[str] = asyncio.Queue()
         self._away_since = 0.0
 
     async def ring(self, open_kfid: str, token: str) -> None:
@@ -73,18 +73,15 @@ class Puller:
 
     async def run(self) -> None:
         """Catch up, then pull whenever a bell rings, until cancelled. Raises ChannelDownError."""
-        known = await self._known()
+        self._rung, self._unattended = {}, asyncio.Queue()
+        for open_kfid in await self._known():
+            self._wake(open_kfid)
         try:
             async with asyncio.TaskGroup() as group:
-                self._group = group
-                for open_kfid in known:
-                    self._wake(open_kfid)
-                await asyncio.Event().wait()
+                while True:
+                    group.create_task(self._attend(await self._unattended.get()))
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
-        finally:
-            self._group = None
-            self._rung.clear()
 
     async def accounts(self) -> list[str]:
         """The kf accounts that are answered here; raises ApiError."""
@@ -115,11 +112,10 @@ class Puller:
             return await self._api.call("kf/account/list", params=params)
 
     def _wake(self, open_kfid: str) -> None:
-        if open_kfid not in self._rung and self._group:
+        if open_kfid not in self._rung:
             self._rung[open_kfid] = asyncio.Event()
-            self._group.create_task(self._attend(open_kfid))
-        if open_kfid in self._rung:
-            self._rung[open_kfid].set()
+            self._unattended.put_nowait(open_kfid)
+        self._rung[open_kfid].set()
 
     async def _attend(self, open_kfid: str) -> None:
         """Pull one account at each bell, and now and then."""
