@@ -55,6 +55,7 @@ async def test_the_first_screen_says_where_it_is_and_what_would_switch_the_rest_
         ["→", "XIAOQ_INFERENCE__ENDPOINTS"],
         ["→", "XIAOQ_TELEGRAM__TOKEN"],
         ["→", "XIAOQ_SLACK__BOT_TOKEN"],
+        ["→", "XIAOQ_WECOM__KF_SECRET"],
         ["→", "XIAOQ_API__KEYS"],
     ]
 
