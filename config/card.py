@@ -196,9 +196,7 @@ class Theme(CardPart):
     accent: Colour | None = Field(
         default=None, description="Colour of buttons and links; without it, the page's own."
     )
-    accent_dark: Colour | None = Field(
-        default=None, description="The same on a dark background."
-    )
+    accent_dark: Colour | None = Field(default=None, description="The same on a dark background.")
 
 
 class PageShape(CardPart):

@@ -1,9 +1,10 @@
-"""What a turn brings along besides its words: files that were read, and who is speaking.
+"""What a turn brings along besides its words: files that were read, who speaks, and wishes.
 
 A channel fetches it when the turn is worked, not when the message is accepted, so that accepting
 stays fast and a slow download is repeated with the turn.
 """
 
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from dataclasses import dataclass
 
 DOCUMENT_BYTES = 256 * 1024
@@ -32,6 +33,19 @@ UNKNOWN = Person()
 
 
 @dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the model should choose its words, where the persona's way is not wanted."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    """The persona's number is the most."""
+
+
+USUAL = Sampling()
+
+
+@dataclass(frozen=True, slots=True)
 class Enclosures:
     """What came with a turn."""
 
@@ -39,11 +53,13 @@ class Enclosures:
     unread: int = 0
     """Files that cannot be read: pictures, voice, other formats, too large, gone."""
     person: Person = UNKNOWN
+    sampling: Sampling = USUAL
 
 
 def read_document(name: str, content: bytes) -> Document | None:
     """A document of a file's bytes, or None where they are no text of a known encoding."""
-    for encoding in ("utf-8-sig", "gb18030"):
+    is_wide = content.startswith((BOM_UTF16_LE, BOM_UTF16_BE))  # Notepad's "Unicode"
+    for encoding in ("utf-16",) if is_wide else ("utf-8-sig", "gb18030"):
         try:
             text = content.decode(encoding)
         except UnicodeDecodeError:

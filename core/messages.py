@@ -55,6 +55,8 @@ class Message:
     attachments: tuple[Attachment, ...] = ()
     envelope: dict[str, str] = field(default_factory=dict)
     """What its channel needs for the reply; nobody else looks inside."""
+    is_again: bool = False
+    """Whether it asks the last question again, for an answer in the place of the last one."""
 
     @cached_property
     def digest(self) -> str:

@@ -29,7 +29,7 @@ from core.moderation.hits import Hit
 from core.personas import Personas
 from core.redis import Effect
 from core.replies import Delta, Done, Origin, Outcome, Reply, ReplyEvent, Retract, Source, Usage
-from core.scene import Background, Request, Scene
+from core.scene import Background, Request, Scene, remembered_question
 from core.turn import Command, Turn
 from inference.chat import Finish, Prompt
 from inference.client import ModelClient
@@ -71,14 +71,15 @@ class Pipeline:
         """The effects that say what `background` reads; they count against the rate."""
         limits = self._limits
         return [
-            self._memory.read(conversation),
+            *self._memory.read(conversation),
             self._limiter.take(conversation, limits.per_minute, limits.burst),
         ]
 
     def background(self, conversation: str, said: Sequence[Any]) -> Background:
         """What `answer` needs to know."""
-        raw, wait = said
-        return Background(self._memory.history(conversation, raw), is_too_fast=wait > 0)
+        raw, documents, wait = said
+        history = self._memory.history(conversation, raw, documents)
+        return Background(history, is_too_fast=wait > 0)
 
     async def recall(self, conversation: str) -> History:
         """A conversation's memory alone; raises StoreUnavailableError."""
@@ -122,9 +123,16 @@ class Pipeline:
         """What stands for an answer that nobody waited for."""
         return self._scene(request).reply("", Outcome.ABANDONED)
 
+    def stopped(self, request: Request, shown: str) -> Reply:
+        """What stands for an answer that the customer stopped, after what was shown of it."""
+        origin = Origin.MODEL if shown else Origin.FIXED
+        return replace(self._scene(request).reply(shown, Outcome.STOPPED, origin), is_cut=True)
+
     def _scene(self, request: Request) -> Scene:
         turn, history = request.turn, request.background.history
         voice = request.voice or self._personas.route(turn.address)
+        if turn.is_again:
+            history = history.before(remembered_question(turn, voice))
         language = voice.persona.card.language.reply
         if language == "customer":
             hint = history.language or _known(turn.messages[-1].language, voice.persona.languages)
@@ -233,7 +241,7 @@ class Pipeline:
             yield Done(replace(reply, sources=sources, usage=usage, hits=hits, is_cut=is_cut))
 
     def _prompt(self, request: Request, scene: Scene, matches: Sequence[Match]) -> Prompt:
-        sampling = scene.voice.persona.card.sampling
+        usual, wished = scene.voice.persona.card.sampling, request.enclosures.sampling
         passages = [match.passage for match in matches if match.good]
         turns = compose(
             scene.voice,
@@ -243,20 +251,17 @@ class Pipeline:
                 scene.question,
                 scene.language,
                 request.instructions,
-                request.enclosures.documents,
+                tuple(dict.fromkeys((*request.enclosures.documents, *scene.history.documents))),
                 request.enclosures.person,
             ),
             self._context_tokens,
         )
-        most = sampling.max_tokens
         return Prompt(
             turns,
             session=request.turn.address.key,
-            max_tokens=min(most, request.max_tokens or most),
-            temperature=sampling.temperature
-            if request.temperature is None
-            else request.temperature,
-            top_p=sampling.top_p if request.top_p is None else request.top_p,
+            max_tokens=min(usual.max_tokens, wished.max_tokens or usual.max_tokens),
+            temperature=usual.temperature if wished.temperature is None else wished.temperature,
+            top_p=usual.top_p if wished.top_p is None else wished.top_p,
         )
 
     def _from_knowledge(self, scene: Scene, matches: Sequence[Match]) -> Reply:

@@ -2,10 +2,10 @@
 
 Every path below stands under `/web/{account}`. A visitor is known by a signed cookie, or, inside
 another site's page where browsers keep cookies away, by the same signed id as
-`Authorization: Bearer <token>`. Requests that change something carry JSON (or bytes, for files) and
-come from this server's own origin, or from one that the persona allows and then with the token
-alone: a cookie of another site's page counts for nothing. Errors are JSON: `error`, and `text` where
-there is a sentence to show; 401 means that `hello` must be asked anew.
+`Authorization: Bearer <token>`. Requests that change something carry JSON (or bytes, for files)
+and come from this server's own origin, or from one that the persona allows and then with the token
+alone: a cookie of another site's page counts for nothing. Errors are JSON: `error`, and `text`
+where there is a sentence to show; 401 means that `hello` must be asked anew.
 
 `conversation` names one of the visitor's conversations, as the query `?conversation=` or a field of
 the body; without it the visitor's first one, `home`, is meant. An unknown name is 404.
@@ -26,11 +26,13 @@ the body; without it the visitor's first one, `home`, is meant. An unknown name 
 - `POST /votes` `{conversation?, reply, vote: "up" | "down"}` -> 202; 404 for an unknown answer.
 - `POST /files?name=...&conversation=...`, the body is the file, `Content-Type:
   application/octet-stream` -> 201 `{id, name, kind, bytes, characters, is_cut}`; 413 too large, 415
-  or 422 with `reason` and `text` where it cannot be read, 429 or 503 when too many are read.
+  or 422 with `text` where it cannot be read, 429 or 503 when too many are read. `kind` is text,
+  pdf or docx, told by the content.
 - `GET /conversations` -> `{conversations: [{id, title, began, last}]}`, newest first; times are
   seconds since 1970.
 - `POST /conversations` -> 201 `{id}`: a new conversation, listed from its first message on.
-- `DELETE /conversations/{id}` -> 204: its events, memory and files are gone.
+- `DELETE /conversations/{id}` -> 204: its events, memory and files are gone; 409 while an answer
+  is being given (stop it first).
 - `GET /export?conversation=...&format=markdown|json` -> the conversation as a file.
 
 Events are JSON with a `type`; an answer's `reply` is the id of the (first) question it answers:
