@@ -4,8 +4,11 @@ A channel fetches it when the turn is worked, not when the message is accepted, 
 stays fast and a slow download is repeated with the turn.
 """
 
+import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from dataclasses import dataclass
+
+_NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0e-\x1f]")
 
 DOCUMENT_BYTES = 256 * 1024
 """Larger text files are not fetched."""
@@ -56,7 +59,7 @@ class Enclosures:
     sampling: Sampling = USUAL
 
 
-def read_document(name: str, content: bytes) -> Document | None:
+def read_document(name: str, content: bytes, most: int = DOCUMENT_CHARACTERS) -> Document | None:
     """A document of a file's bytes, or None where they are no text of a known encoding."""
     is_wide = content.startswith((BOM_UTF16_LE, BOM_UTF16_BE))  # Notepad's "Unicode"
     for encoding in ("utf-16",) if is_wide else ("utf-8-sig", "gb18030"):
@@ -64,9 +67,9 @@ def read_document(name: str, content: bytes) -> Document | None:
             text = content.decode(encoding)
         except UnicodeDecodeError:
             continue
-        if any(ord(character) < 32 and character not in "\t\n\r\f" for character in text):
+        if _NO_TEXT.search(text):
             return None
-        return Document(name, text.strip()[:DOCUMENT_CHARACTERS]) if text.strip() else None
+        return Document(name, text.strip()[:most]) if text.strip() else None
     return None
 
 
