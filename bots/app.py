@@ -17,9 +17,9 @@ from bots.house import House, Role
 from bots.http import open_door, watch_routes
 from bots.web.channel import WebChannel
 from bots.web.events import CHANNEL as WEB
+from bots.web.files import Files
 from bots.web.news import News
-from bots.web.routes import WebRoutes
-from bots.web.visitors import Visitors, load_secret
+from bots.web.open import web_routes
 from config.errors import ConfigError
 from config.settings import Settings
 from core.audit import Audit
@@ -60,7 +60,8 @@ async def open_house(settings: Settings, role: Role = Role.ALL) -> AsyncGenerato
         house.personas.load()
         await house.knowledge.reload()
         await house.inbox.open()
-        house.channels.add(WebChannel(house.inbox, settings.web), WEB)
+        files = Files(house.store, settings.redis.partitions)
+        house.channels.add(WebChannel(house.inbox, house.news, files, settings.web), WEB)
         adapters = [await stack.enter_async_context(account) for account in open_accounts(house)]
         for adapter in adapters:
             house.channels.add(adapter.channel, adapter.platform, adapter.account)
@@ -146,6 +147,7 @@ def build_house(settings: Settings, role: Role, store: Store, model: ModelClient
         news=News(store, inbox.partitions),
         metrics=metrics,
         health=Health(),
+        memory=memory,
         feedback=Feedback(store, partitions, metrics),
         channels=Channels(),
     )
@@ -178,17 +180,7 @@ async def _work(house: House, stop: asyncio.Event) -> None:
 
 async def _customer_routes(house: House) -> list[web.AbstractRouteDef]:
     settings = house.settings
-    secret = await load_secret(house.store, settings.web)
-    page = WebRoutes(
-        store=house.store,
-        inbox=house.inbox,
-        personas=house.personas,
-        visitors=Visitors(secret, is_secure=settings.web.cookie_secure),
-        news=house.news,
-        metrics=house.metrics,
-        settings=settings.web,
-    )
-    routes = page.routes()
+    routes = await web_routes(house)
     if settings.api.keys:
         api = ApiRoutes(
             keys=Keys(settings.api, house.limiter),

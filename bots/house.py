@@ -13,6 +13,7 @@ from core.inbox import Inbox
 from core.knowledge.store import Knowledge
 from core.ledger import Ledger
 from core.limits import Limiter
+from core.memory import Memory
 from core.metrics import Metrics
 from core.personas import Personas
 from core.pipeline import Pipeline
@@ -45,6 +46,7 @@ class House:
     news: News
     metrics: Metrics
     health: Health
+    memory: Memory
     feedback: Feedback
     channels: Channels
     ears: list[Ears] = field(default_factory=list)

@@ -32,7 +32,7 @@ class Attachment:
     id: str
     """What the platform knows the file by."""
     kind: str
-    """photo, voice, video, document or other."""
+    """photo, voice, video, document or other; text, pdf or docx where it was looked into."""
     name: str = ""
     mime: str = ""
     size: int = 0
