@@ -92,17 +92,12 @@ async def test_entities_of_a_document_are_not_resolved(reader, tmp_path):
     secret = tmp_path / "secret.txt"
     secret.write_text("the company's secret")
     hostile = word_of("innocent", entity=f'<!DOCTYPE a [<!ENTITY x SYSTEM "file://{secret}">]>')
-    try:
-        reading = await reader.read(hostile)
-    except UnreadableError as error:
-        assert error.reason == Reason.DAMAGED
-    else:
-        assert "secret" not in reading.text
+    assert "secret" not in (await reader.read(hostile)).text
 
 
 async def test_a_file_that_takes_too_much_memory_is_given_up():
     small = FileReader(places=1, seconds=20, memory_bytes=128 * MEBIBYTE)
-    assert await reason_of(small, word_of("x" * 40_000_000)) == Reason.TOO_HEAVY
+    assert await reason_of(small, b"x" * 100_000_000) == Reason.TOO_HEAVY
 
 
 async def test_a_file_that_takes_too_long_is_given_up():
