@@ -19,16 +19,16 @@ from config.settings import LimitSettings
 from core.compose import Question, compose
 from core.draft import Draft
 from core.knowledge.index import Match
-from core.knowledge.quote import quote
+from core.knowledge.quote import quote, sources_of
 from core.knowledge.store import Knowledge
-from core.language import detect_language
+from core.language import detect_language, nearest_language
 from core.limits import Limiter
 from core.memory import History, Memory
 from core.metrics import Metrics
 from core.moderation.hits import Hit
 from core.personas import Personas
 from core.redis import Effect
-from core.replies import Delta, Done, Origin, Outcome, Reply, ReplyEvent, Retract, Source, Usage
+from core.replies import Delta, Done, Origin, Outcome, Reply, ReplyEvent, Retract, Usage
 from core.scene import Background, Request, Scene, remembered_question
 from core.turn import Command, Turn
 from inference.chat import Finish, Prompt
@@ -135,7 +135,8 @@ class Pipeline:
             history = history.before(remembered_question(turn, voice))
         language = voice.persona.card.language.reply
         if language == "customer":
-            hint = history.language or _known(turn.messages[-1].language, voice.persona.languages)
+            client = nearest_language(turn.messages[-1].language, voice.persona.languages)
+            hint = history.language or client
             # "/start" is what a button sends: it tells nothing of the customer's language.
             said = "" if turn.text.startswith("/") else turn.text
             language = detect_language(said, voice.persona.languages, hint)
@@ -237,7 +238,7 @@ class Pipeline:
             reply = scene.reply(draft.text, Outcome.ANSWERED, Origin.MODEL)
             usage = _usage(prompt, finish, draft.text)
             is_cut = draft.is_over or finish.reason == "length"
-            sources = _sources(matches)
+            sources = sources_of(matches)
             yield Done(replace(reply, sources=sources, usage=usage, hits=hits, is_cut=is_cut))
 
     def _prompt(self, request: Request, scene: Scene, matches: Sequence[Match]) -> Prompt:
@@ -277,24 +278,12 @@ class Pipeline:
             return replace(scene.sentence("refusal", Outcome.REFUSED), hits=hits)
         origin = Origin.FAQ if sure else Origin.PASSAGES
         reply = scene.reply(outbound.text, Outcome.ANSWERED, origin)
-        return replace(reply, sources=_sources(used), hits=hits)
+        return replace(reply, sources=sources_of(used), hits=hits)
 
     def _count(self, direction: str, hits: Sequence[Hit]) -> tuple[str, ...]:
         for hit in hits:
             self._metrics.moderation.labels(direction, hit.category, hit.action).inc()
         return tuple(sorted({f"{direction}:{hit.category}" for hit in hits}))
-
-
-def _known(language: str, languages: Sequence[str]) -> str | None:
-    """The persona's language that a client's language (such as zh-hans or en-GB) comes nearest."""
-    primary = language.lower().partition("-")[0]
-    return next((code for code in languages if code.partition("-")[0] == primary), None)
-
-
-def _sources(matches: Sequence[Match]) -> tuple[Source, ...]:
-    """Each document once, best first."""
-    good = [match.passage for match in matches if match.good]
-    return tuple(dict.fromkeys(Source(passage.title, passage.path) for passage in good))
 
 
 def _usage(prompt: Prompt, finish: Finish, answer: str) -> Usage:
