@@ -1,5 +1,6 @@
 """What all doors of the page do first: read the body, find the conversation."""
 
+import hashlib
 from typing import TypeVar
 
 from aiohttp import web
@@ -12,6 +13,11 @@ from core.messages import Address
 B = TypeVar("B", bound=Body)
 BUSY_SECONDS = "5"
 NOT_STORED = {"Cache-Control": "no-store"}
+
+
+def bucket(kind: str, visitor: str) -> str:
+    """Names what a visitor may do only so often, over all its conversations."""
+    return hashlib.blake2b(f"{kind}/{visitor}".encode(), digest_size=12).hexdigest()
 
 
 async def body_of(request: web.Request, kind: type[B]) -> B:

@@ -10,7 +10,7 @@ from bots.web.access import Access, Caller
 from bots.web.bodies import TEXT_LIMIT, MessageBody, StopBody, VoteBody
 from bots.web.channel import SAMPLING
 from bots.web.conversations import Conversations
-from bots.web.doors import BUSY_SECONDS, address_of, body_of
+from bots.web.doors import BUSY_SECONDS, address_of, body_of, bucket
 from bots.web.events import (
     CHANNEL,
     emit,
@@ -23,9 +23,11 @@ from bots.web.events import (
 from bots.web.files import FileGoneError, Files
 from bots.web.stream import EventStreams
 from bots.web.words import FILE_GONE, our_language
+from config.settings import LimitSettings
 from core.feedback import Feedback, ticket
 from core.inbox import Inbox, Receipt
 from core.language import detect_language
+from core.limits import Limiter
 from core.messages import Address, Message
 from core.metrics import Metrics
 from core.redis import Store, run_effects
@@ -48,6 +50,8 @@ class MessageDoors:
         streams: EventStreams,
         files: Files,
         feedback: Feedback,
+        limiter: Limiter,
+        limits: LimitSettings,
         metrics: Metrics,
         history_hours: float,
     ) -> None:
@@ -58,6 +62,8 @@ class MessageDoors:
         self._streams = streams
         self._files = files
         self._feedback = feedback
+        self._limiter = limiter
+        self._limits = limits
         self._metrics = metrics
         self._history_hours = history_hours
 
@@ -83,6 +89,8 @@ class MessageDoors:
         except FileGoneError:
             language = our_language(request.headers.get("Accept-Language", ""))
             return error_response(410, FILE_GONE[language])
+        if await self._is_too_fast(caller, address):
+            return _turn_away(caller, message, Receipt.LANE_FULL)
         receipt = await self._accept(message, body.retries)
         self._metrics.accepted.labels(CHANNEL, receipt.value).inc()
         if receipt in (Receipt.ACCEPTED, Receipt.DUPLICATE):
@@ -141,6 +149,13 @@ class MessageDoors:
             else {},
             is_again=body.retries is not None,
         )
+
+    async def _is_too_fast(self, caller: Caller, address: Address) -> bool:
+        """Whether the visitor goes round its first conversation's limit by beginning others."""
+        if not address.thread:
+            return False
+        name, limits = bucket("messages", caller.visitor), self._limits
+        return bool(await self._limiter.wait_seconds(name, limits.per_minute, limits.burst))
 
     async def _accept(self, message: Message, retries: str | None) -> Receipt:
         conversation = message.address.key

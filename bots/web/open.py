@@ -37,6 +37,8 @@ async def web_routes(house: House) -> list[web.AbstractRouteDef]:
             streams=streams,
             files=files,
             feedback=house.feedback,
+            limiter=house.limiter,
+            limits=house.settings.limits,
             metrics=house.metrics,
             history_hours=settings.history_hours,
         ).routes(),

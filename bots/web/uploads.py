@@ -1,14 +1,13 @@
 """Files come in: bounded in size, time and number before a byte of them is looked at."""
 
 import asyncio
-import hashlib
 
 from aiohttp import web
 
 from bots.http import error_response
 from bots.web.access import BYTES, Access
 from bots.web.conversations import HOME, Conversations
-from bots.web.doors import BUSY_SECONDS, address_of
+from bots.web.doors import BUSY_SECONDS, address_of, bucket
 from bots.web.files import Files, clean_name
 from bots.web.words import TOO_LARGE, UNREADABLE, our_language
 from core.files.kinds import Reason, UnreadableError
@@ -61,10 +60,10 @@ class UploadDoors:
         caller = self._access.writer(request, BYTES)
         if not (caller.persona.card.page.files and self._most_bytes):
             raise web.HTTPNotFound
-        name = request.query.get("conversation", HOME)
-        address = address_of(self._conversations, caller, name)
-        bucket = hashlib.blake2b(f"files/{caller.visitor}".encode(), digest_size=12).hexdigest()
-        if wait := await self._limiter.wait_seconds(bucket, PER_MINUTE, BURST):
+        conversation = request.query.get("conversation", HOME)
+        address = address_of(self._conversations, caller, conversation)
+        name = bucket("files", caller.visitor)
+        if wait := await self._limiter.wait_seconds(name, PER_MINUTE, BURST):
             return error_response(429, headers={"Retry-After": str(int(wait) + 1)})
         if self._open >= MOST_OPEN:
             return error_response(503, headers={"Retry-After": BUSY_SECONDS})

@@ -1,6 +1,7 @@
 """A visitor's conversations: begun, listed, exported, judged and removed."""
 
 import json
+from uuid import uuid4
 
 from company import visiting
 from peers.model import chunk, stream
@@ -142,3 +143,16 @@ async def test_a_long_thought_is_announced_and_not_kept(shop, peer):
             assert event["type"] != "thinking"
             if event["type"] == "done":
                 break
+
+
+async def test_beginning_conversations_is_no_way_round_the_limit(shop):
+    limits = {"per_minute": 1, "burst": 2}
+    async with shop(limits=limits) as house, visiting(house) as visitor:
+        statuses = []
+        for _ in range(3):
+            name = await begin(visitor)
+            body = {"id": str(uuid4()), "text": "怎么退货", "conversation": name}
+            status, said = await visitor.call("POST", "messages", body)
+            statuses.append(status)
+    assert statuses == [202, 202, 429]
+    assert said["text"] == "现在很忙"
