@@ -142,8 +142,6 @@ def _kept(error: web.HTTPException) -> dict[str, str]:
 
 
 async def _secure(request: web.Request, response: web.StreamResponse) -> None:
-    if request.path.startswith("/static/"):
-        response.headers.setdefault("Cache-Control", "no-cache")  # after an update all fit together
     if origin := request.get(SHARED_WITH):
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Expose-Headers"] = "Retry-After"

@@ -239,7 +239,10 @@ class WebSettings(Section):
         description="Most memory that reading one file may take.",
     )
     file_readers: int = Field(
-        default=2, ge=1, le=64, description="Files that are read at a time; as many again wait."
+        default=2,
+        ge=1,
+        le=64,
+        description="Files that are read at a time; four times as many wait.",
     )
 
 

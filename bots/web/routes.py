@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from bots.web.access import MAIN, Access
+from bots.web.assets import Assets
 from bots.web.bodies import MOST_FILES, TEXT_LIMIT
 from bots.web.doors import NOT_STORED
 from bots.web.visitors import Visitors
@@ -28,6 +29,7 @@ class PageDoors:
         self._access = access
         self._visitors = visitors
         self._most_bytes = most_bytes
+        self._assets = Assets(PAGE)
         self._html = (PAGE / "index.html").read_text("utf-8")
 
     def routes(self) -> list[web.AbstractRouteDef]:
@@ -37,7 +39,7 @@ class PageDoors:
             web.get("/chat/{account}", self.page),
             web.get("/web/{account}/hello", self.hello),
             web.options("/web/{account}/{rest:.*}", self._access.preflight),
-            web.static("/static", PAGE),
+            web.get("/static/{path:.+}", self._assets.serve),
         ]
 
     async def page(self, request: web.Request) -> web.Response:
