@@ -6,6 +6,17 @@ from company import visiting
 
 SHOP = "https://shop.example"
 ALIEN = "https://evil.example"
+DOORS = [
+    ("POST", "messages"),
+    ("POST", "stop"),
+    ("POST", "votes"),
+    ("POST", "files"),
+    ("POST", "conversations"),
+    ("DELETE", "conversations/home"),
+    ("GET", "conversations"),
+    ("GET", "events"),
+    ("GET", "export"),
+]
 MESSAGE = {"id": "00000000-0000-4000-8000-000000000000", "text": "怎么退货"}
 
 
@@ -62,24 +73,11 @@ async def test_a_cookie_counts_for_nothing_on_another_site(shop):
 
 
 @pytest.mark.parametrize("origin", [ALIEN, "null", "https://shop.example.evil.example", ""])
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("POST", "messages"),
-        ("POST", "stop"),
-        ("POST", "votes"),
-        ("POST", "files"),
-        ("POST", "conversations"),
-        ("DELETE", "conversations/home"),
-        ("GET", "conversations"),
-        ("GET", "events"),
-        ("GET", "export"),
-    ],
-)
-async def test_a_page_of_any_other_site_gets_nothing(shop, origin, method, path):
+async def test_a_page_of_any_other_site_gets_nothing(shop, origin):
     async with shop() as house, visiting(house) as visitor:
-        status, _ = await visitor.call(method, path, MESSAGE, headers={"Origin": origin})
-        assert status == 403
+        for method, path in DOORS:
+            status, _ = await visitor.call(method, path, MESSAGE, headers={"Origin": origin})
+            assert status == 403, (method, path)
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,8 @@ async def test_a_file_is_sent_once_and_again_when_it_changes(client, tmp_path):
         "vendor",
         "none.js",
         "a%00.js",
-        "/etc",
+        "/etc/passwd",
+        "x" * 5000,
     ],
 )
 async def test_nothing_else_is_sent(client, path):
