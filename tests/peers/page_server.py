@@ -29,6 +29,9 @@ HELLO = {
     },
     "suggestions": SUGGESTIONS,
     "max_characters": 4000,
+    "theme": {"accent": "#3d57e0", "accent_dark": "#8fa3ff"},
+    "sampling": {"temperature": 0.7, "top_p": 0.8, "max_tokens": 512},
+    "files": {"max_bytes": 1_000_000, "most": 3, "accept": ".txt,.md,.pdf,.docx"},
 }
 
 
