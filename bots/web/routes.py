@@ -46,7 +46,7 @@ class PageDoors:
         """The chat page of an account; the persona's allowed origins may frame it."""
         origins = self._access.persona(request).card.page.origins
         html = self._html.replace("{{account}}", request.match_info.get("account", MAIN))
-        framed_by = " ".join(["'self'", *origins]) if origins else "'none'"
+        framed_by = " ".join(["'self'", *origins])
         headers = {
             "Content-Security-Policy": CONTENT_POLICY.format(framed_by),
             "Cache-Control": "no-cache",

@@ -95,10 +95,10 @@ function answerMeta(message, texts, actions) {
   const isAnswer = outcome === "answered";
   const notes = [outcomeWords(outcome, texts), cut && texts.cut, origin === "model" && texts.generated];
   return [
+    ...notes.filter(Boolean).map((words) => make("span", {}, words)),
     ...(text ? [copy] : []),
     ...(isAnswer ? thumbs : []),
     ...(outcome === "refused" ? [] : [again]),
-    ...notes.filter(Boolean).map((words) => make("span", {}, words)),
   ];
 }
 
