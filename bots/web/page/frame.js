@@ -7,7 +7,6 @@ export const framed = window.parent !== window;
 /** Show the way out of the frame. */
 export function offerLeaving() {
   if (!framed) return;
-  document.documentElement.classList.add("framed");
   byId("leave").hidden = false;
   byId("leave").addEventListener("click", () => tell("close"));
   addEventListener("keydown", ({ key }) => {
@@ -15,7 +14,10 @@ export function offerLeaving() {
   });
 }
 
-/** Tell the widget: "close" me, or an "answer" came. No secret, so any listener may hear it. */
-export function tell(what) {
-  if (framed) window.parent.postMessage({ xiaoq: what }, "*");
+/**
+ * Tell the widget: "close" me, an "answer" came, or "keep" a value. Only sites that the persona
+ * allows can frame this page, so whoever listens is one of them.
+ */
+export function tell(what, details = {}) {
+  if (framed) window.parent.postMessage({ xiaoq: what, ...details }, "*");
 }

@@ -1,4 +1,12 @@
-/** A value that this browser keeps; in a browser that keeps nothing it lives as long as the page. */
+/**
+ * A value that this browser keeps. Some browsers forbid a framed page to keep anything; then the
+ * widget around it does, and gives all of it back in the address. Where nothing helps, a value
+ * lives as long as the page.
+ */
+
+import { framed, tell } from "./frame.js";
+
+const entrusted = framed ? parse(decodeURIComponent(location.hash.slice(1))) : {};
 
 export class Kept {
   #key;
@@ -10,9 +18,9 @@ export class Kept {
     this.#key = key;
     this.#storage = storage;
     try {
-      this.#value = JSON.parse(window[storage].getItem(key)) ?? otherwise;
+      this.#value = parse(window[storage].getItem(key), otherwise);
     } catch {
-      this.#value = otherwise;
+      this.#value = entrusted?.[key] ?? otherwise;
     }
   }
 
@@ -25,7 +33,15 @@ export class Kept {
     try {
       window[this.#storage].setItem(this.#key, JSON.stringify(value));
     } catch {
-      // Then it is forgotten with the page, and no more.
+      tell("keep", { key: this.#key, value });
     }
+  }
+}
+
+function parse(json, otherwise = {}) {
+  try {
+    return JSON.parse(json) ?? otherwise;
+  } catch {
+    return otherwise;
   }
 }

@@ -13,7 +13,7 @@ export function build(message, { name, texts }) {
     return make("div", { class: "divider", role: "separator" }, make("span", {}, texts.fresh));
   }
   const asked = message.kind === "question";
-  const author = make("span", { class: "hidden" }, `${asked ? texts.you : name}: `);
+  const author = make("h2", { class: "hidden" }, asked ? texts.you : name);
   const face = make("img", { class: "face", src: ICON, alt: "", width: 28, height: 28 });
   const body = make("div", { class: "body" }, make("div", { class: "bubble", dir: "auto" }));
   body.append(...(asked ? [] : [make("ul", { class: "sources" })]), make("div", { class: "meta" }));

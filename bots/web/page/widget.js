@@ -16,6 +16,7 @@
   const texts = isChinese
     ? { open: (name) => `打开聊天：${name}`, close: "关闭聊天", news: "有新回复" }
     : { open: (name) => `Chat with ${name}`, close: "Close the chat", news: "New answer" };
+  const KEPT = `xiaoq-${account}`;
   const BUBBLE = "M12 4c-5 0-9 3.3-9 7.400s4 7.4 9 7.400c1 0 2-.1 2.9-.4L19 20l-1-3.300c1.9-1.4 3-3.2 3-5.300C21 7.3 17 4 12 4z";
   const STYLE = `
     :host { all: initial; position: fixed; bottom: 20px; ${side === "left" ? "left" : "right"}: 20px;
@@ -81,7 +82,8 @@
 
     #build() {
       const frame = document.createElement("iframe");
-      frame.src = `${origin}/chat/${encodeURIComponent(account)}`;
+      const kept = encodeURIComponent(JSON.stringify(recall()));
+      frame.src = `${origin}/chat/${encodeURIComponent(account)}#${kept}`;
       frame.title = this.#name;
       frame.allow = "clipboard-write";
       this.#button.before(frame);
@@ -97,10 +99,28 @@
     #hear({ origin: from, source, data }) {
       if (from !== origin || source !== this.#frame?.contentWindow) return;
       if (data?.xiaoq === "close") this.#show(false);
+      if (data?.xiaoq === "keep") keep(data.key, data.value);
       if (data?.xiaoq === "answer" && !this.#isOpen) {
         this.#button.classList.add("news");
         this.#label(texts.news);
       }
+    }
+  }
+
+  /** What the framed page could not keep itself, because the browser forbids it to. */
+  function recall() {
+    try {
+      return JSON.parse(localStorage.getItem(KEPT)) ?? {};
+    } catch {
+      return {};
+    }
+  }
+
+  function keep(key, value) {
+    try {
+      localStorage.setItem(KEPT, JSON.stringify({ ...recall(), [key]: value }));
+    } catch {
+      // Then the conversation ends with the page.
     }
   }
 

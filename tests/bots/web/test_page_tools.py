@@ -1,4 +1,4 @@
-"""What customers do with an answer and a conversation: stop, again, thumbs, files, past, settings."""
+"""What customers do with answers and conversations: stop, again, thumbs, files, past, settings."""
 
 import json
 from typing import Any
