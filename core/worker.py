@@ -28,8 +28,9 @@ from core.errors import (
     UndeliverableError,
     trace,
 )
-from core.inbox import Entry, Inbox, Lease, Seat, nobody
+from core.inbox import Inbox
 from core.lag import Lag
+from core.lanes import Entry, Lease, Seat, nobody
 from core.ledger import Ledger
 from core.metrics import Metrics
 from core.pipeline import Pipeline

@@ -25,7 +25,8 @@ from bots.web.stream import EventStreams
 from bots.web.words import FILE_GONE, our_language
 from config.settings import LimitSettings
 from core.feedback import Feedback, ticket
-from core.inbox import Inbox, Receipt
+from core.inbox import Inbox
+from core.lanes import Receipt
 from core.language import detect_language
 from core.limits import Limiter
 from core.messages import Address, Message

@@ -12,7 +12,8 @@ from bots.wecom.fields import Fields
 from bots.wecom.words import BUSY, TOO_FAST, say
 from core.errors import StoreUnavailableError
 from core.feedback import Feedback
-from core.inbox import Inbox, Receipt
+from core.inbox import Inbox
+from core.lanes import Receipt
 from core.messages import Message
 from core.metrics import Metrics
 from core.redis import UNAVAILABLE, Store
