@@ -156,10 +156,13 @@ class Customer:
 
 
 @asynccontextmanager
-async def stub_model(cores: str = "") -> AsyncGenerator[str, None]:
-    """A model that answers at once, in a process of its own."""
+async def stub_model(
+    cores: str = "", *, tokens: int = 8, delay_ms: int = 0
+) -> AsyncGenerator[str, None]:
+    """A model in a process of its own that answers at once, or with a pause before each token."""
     pin = ["taskset", "-c", cores] if cores else []
-    command = [sys.executable, ROOT / "tests/peers/model.py", "--port", "0", "--tokens", "8"]
+    options = ["--port", "0", "--tokens", str(tokens), "--delay-ms", str(delay_ms)]
+    command = [sys.executable, ROOT / "tests/peers/model.py", *options]
     process = await asyncio.create_subprocess_exec(*pin, *command, stdout=subprocess.PIPE)
     try:
         assert process.stdout

@@ -1,9 +1,8 @@
 /**
  * The list of messages and its scrolling.
  *
- * Only the newest messages are in the page; older ones come as the reader scrolls to them, and
- * those far above go when the reader is back at the end, so that a conversation of thousands is
- * as light as a short one. The text that is read never moves while something is added elsewhere.
+ * Only a window of the messages is in the page, and slides with the reader, so that a conversation
+ * of thousands is as light as a short one. The text that is read never moves meanwhile.
  */
 
 import { isCommand } from "./conversation.js";
@@ -13,7 +12,7 @@ import { build, fill } from "./messages.js";
 const NEAR_END_PX = 60;
 const SHOWN_AT_FIRST = 40;
 const SHOWN_AT_MOST = 120;
-const MORE = 20;
+const MORE = 10;
 
 export class Log {
   #context;
@@ -22,6 +21,7 @@ export class Log {
   #greeting = null;
   #messages = [];
   #from = 0;
+  #to = 0;
   #shown = new Map();
   #atEnd = true;
   #size = "";
@@ -42,10 +42,12 @@ export class Log {
 
   /** Bring the list up to date. */
   show(messages) {
+    const showsEnd = this.#to >= this.#messages.length;
     this.#messages = messages.filter(isVisible);
     const count = this.#messages.length;
-    if (this.#atEnd && count - this.#from > SHOWN_AT_MOST) this.#from = count - SHOWN_AT_FIRST;
-    this.#from = Math.min(this.#from, Math.max(0, count - 1));
+    this.#to = this.#atEnd || showsEnd ? count : Math.min(this.#to, count);
+    const room = this.#atEnd && this.#to - this.#from > SHOWN_AT_MOST ? SHOWN_AT_FIRST : count;
+    this.#from = Math.max(this.#to - room, Math.min(this.#from, this.#to - 1), 0);
     this.#draw();
     this.#keepEnd();
   }
@@ -57,7 +59,7 @@ export class Log {
   }
 
   #draw() {
-    const messages = this.#messages.slice(this.#from);
+    const messages = this.#messages.slice(this.#from, this.#to);
     this.#forget(messages);
     if (this.#greeting) {
       this.#greeting.hidden = this.#from > 0;
@@ -69,6 +71,7 @@ export class Log {
       if (node === place) place = place.nextSibling;
       else this.#node.insertBefore(node, place);
     }
+    this.#node.classList.toggle("whole", this.#to === this.#messages.length);
   }
 
   #nodeFor(message) {
@@ -92,20 +95,31 @@ export class Log {
   /** Scrolling away from the end is the reader's wish, unless a changed size moved the text. */
   #onScroll() {
     const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
-    const near = scrollHeight - scrollTop - clientHeight <= NEAR_END_PX;
+    const below = scrollHeight - scrollTop - clientHeight;
     const moved = this.#size === `${scrollHeight}/${clientHeight}`;
-    if (near) this.#atEnd = true;
+    if (below <= NEAR_END_PX && this.#to === this.#messages.length) this.#atEnd = true;
     else if (moved) this.#atEnd = false;
-    if (!this.#atEnd && scrollTop < clientHeight && this.#from > 0) this.#showMore();
+    if (!this.#atEnd && scrollTop < clientHeight) this.#slide(-MORE);
+    else if (!this.#atEnd && below < clientHeight) this.#slide(MORE);
     this.#keepEnd();
   }
 
-  /** Put older messages above, and leave what is read where it is. */
-  #showMore() {
-    const before = this.#scroller.scrollHeight;
-    this.#from = Math.max(0, this.#from - MORE);
+  /** Move the window by some messages, and leave what is read where it is. */
+  #slide(by) {
+    const count = this.#messages.length;
+    const kept = this.#messages[by < 0 ? this.#from : this.#to - 1];
+    if (by < 0 ? this.#from === 0 : this.#to === count) return;
+    if (by < 0) {
+      this.#from = Math.max(0, this.#from + by);
+      this.#to = Math.min(this.#to, this.#from + SHOWN_AT_MOST);
+    } else {
+      this.#to = Math.min(count, this.#to + by);
+      this.#from = Math.max(this.#from, this.#to - SHOWN_AT_MOST);
+    }
+    const { node } = this.#shown.get(kept.key);
+    const before = node.offsetTop;
     this.#draw();
-    this.#scroller.scrollTop += this.#scroller.scrollHeight - before;
+    this.#scroller.scrollTop += node.offsetTop - before;
   }
 
   #keepEnd() {
