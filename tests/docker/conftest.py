@@ -1,0 +1,74 @@
+"""Secrets as docker/secrets.sh makes them, and the Redis of the compose file behind them."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import redis
+from company import free_port
+from images import COMPOSE, DOCKER, load_yaml
+
+from core.embedded_redis import find_server
+
+
+def make_secrets(folder: Path, *words: str) -> Path:
+    """Run docker/secrets.sh."""
+    command = [DOCKER / "secrets.sh", *words]
+    subprocess.run(command, env={"PATH": "/usr/bin:/bin", "XIAOQ_SECRETS": folder}, check=True)
+    return folder
+
+
+@dataclass(frozen=True, slots=True)
+class ComposedRedis:
+    """A Redis that runs with the words of the compose file."""
+
+    secrets: Path
+    data: Path
+    port: int
+
+    @property
+    def url(self) -> str:
+        """The address XiaoQ is given, as it is from this machine."""
+        said = (self.secrets / "xiaoq/xiaoq_redis__url").read_text().strip()
+        return said.replace("@redis:6379", f"@127.0.0.1:{self.port}")
+
+    @contextmanager
+    def running(self) -> Iterator[redis.Redis]:
+        """From ready to stopped, as `docker stop` does; its data stays."""
+        _, *words = load_yaml(COMPOSE)["services"]["redis"]["command"]
+        words = [word.replace("/run/secrets", str(self.secrets)) for word in words]
+        here = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.data]
+        command = [find_server(), *words, *here]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
+            client = redis.Redis.from_url(self.url)
+            try:
+                _wait_for(client)
+                yield client
+            finally:
+                client.close()
+                server.terminate()
+
+
+@pytest.fixture
+def composed_redis(tmp_path: Path) -> ComposedRedis:
+    """One with new secrets and no data."""
+    data = tmp_path / "data"
+    data.mkdir()
+    return ComposedRedis(make_secrets(tmp_path / "secrets"), data, free_port())
+
+
+def _wait_for(client: redis.Redis) -> None:
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            client.ping()
+        except redis.exceptions.ConnectionError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
