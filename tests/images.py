@@ -65,6 +65,13 @@ def load_yaml(path: Path):
     return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
 
 
+def make_secrets(folder: Path, *words: str) -> Path:
+    """Run docker/secrets.sh."""
+    command = [DOCKER / "secrets.sh", *words]
+    subprocess.run(command, env={"PATH": "/usr/bin:/bin", "XIAOQ_SECRETS": folder}, check=True)
+    return folder
+
+
 def pins() -> dict[str, str]:
     """The versions that are tested."""
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()

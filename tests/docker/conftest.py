@@ -10,16 +10,9 @@ from pathlib import Path
 import pytest
 import redis
 from company import free_port
-from images import COMPOSE, DOCKER, load_yaml
+from images import COMPOSE, load_yaml, make_secrets
 
 from core.embedded_redis import find_server
-
-
-def make_secrets(folder: Path, *words: str) -> Path:
-    """Run docker/secrets.sh."""
-    command = [DOCKER / "secrets.sh", *words]
-    subprocess.run(command, env={"PATH": "/usr/bin:/bin", "XIAOQ_SECRETS": folder}, check=True)
-    return folder
 
 
 @dataclass(frozen=True, slots=True)
