@@ -50,13 +50,18 @@ exec setpriv --reuid 10001 --regid 10001 --clear-groups --no-new-privs --boundin
 """
 
 
-def tool(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run a program of the environment or the system; skips where there is none."""
+def program(name: str) -> str:
+    """A program of the environment or the system; skips where there is none."""
     beside = Path(sys.executable).with_name(name)
-    program = str(beside) if beside.exists() else shutil.which(name)
-    if program is None:
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if found is None:
         pytest.skip(f"{name} is not installed")
-    command = [program, *map(str, arguments)]
+    return found
+
+
+def tool(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end."""
+    command = [program(name), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
