@@ -4,17 +4,22 @@ A mount namespace of its own gives a process the image's paths, a root file syst
 written to, and the image's user. Nothing of it is seen outside.
 """
 
+import asyncio
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from command import ROOT
+from command import READY, ROOT, Server
+from company import free_port
 from ruamel.yaml import YAML
 
 DOCKER = ROOT / "docker"
@@ -133,3 +138,34 @@ def container(image: Image, state: Path, secrets: Path, words: list[str]) -> lis
     enter = [f"{name}={value}" for name, value in given.items()]
     inner = ["env", "-i", *settings, *words]
     return ["env", *enter, "unshare", "--mount", "sh", "-c", ENTER, "sh", *inner]
+
+
+IMAGE = Image.of("Dockerfile")
+Machine = tuple[Path, Path]
+"""What a container is given: a folder for its state, and its secrets."""
+
+
+def command(role: str = "") -> list[str]:
+    """The command line of the image, or of a role of it."""
+    words = ["run", "--role", role] if role else IMAGE.listed("CMD")
+    return IMAGE.listed("ENTRYPOINT") + words
+
+
+@asynccontextmanager
+async def contained(
+    machine: Machine, words: list[str], port: int = 0
+) -> AsyncGenerator[Server, None]:
+    """A container from ready to its end; the port is the only thing that differs."""
+    port = port or free_port()
+    inside = ["env", f"XIAOQ_HTTP__PORT={port}", *words]
+    process = await asyncio.create_subprocess_exec(
+        *container(IMAGE, *machine, inside), stdout=PIPE, stderr=PIPE
+    )
+    server = Server(process, f"http://127.0.0.1:{port}")
+    try:
+        await server.until_said(READY)
+        yield server
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()

@@ -2,11 +2,12 @@
 
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
 import pytest
 import redis
 from company import free_port
@@ -52,6 +53,25 @@ def composed_redis(tmp_path: Path) -> ComposedRedis:
     data = tmp_path / "data"
     data.mkdir()
     return ComposedRedis(make_secrets(tmp_path / "secrets"), data, free_port())
+
+
+@pytest.fixture
+def machine(tmp_path: Path, composed_redis: ComposedRedis) -> Iterator[tuple[Path, Path]]:
+    """What a container is given: a folder for its state, and its secrets."""
+    state = tmp_path / "state"
+    state.mkdir()
+    (composed_redis.secrets / "xiaoq/xiaoq_redis__url").chmod(0o644)
+    (composed_redis.secrets / "xiaoq/xiaoq_redis__url").write_text(composed_redis.url + "\n")
+    with composed_redis.running():
+        yield state, composed_redis.secrets / "xiaoq"
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[aiohttp.ClientSession]:
+    jar = aiohttp.CookieJar(unsafe=True)
+    connector = aiohttp.TCPConnector(ssl=False)  # the certificate is the proxy's own here
+    async with aiohttp.ClientSession(cookie_jar=jar, connector=connector) as session:
+        yield session
 
 
 def _wait_for(client: redis.Redis) -> None:

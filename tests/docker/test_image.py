@@ -4,18 +4,26 @@ import asyncio
 import json
 import signal
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
-from command import READY, Server
 from company import Visitor, free_port
-from images import COMPOSE, DOCKER, USER, Image, container, load_yaml, pins, tool
+from images import (
+    COMPOSE,
+    DOCKER,
+    IMAGE,
+    USER,
+    Image,
+    command,
+    contained,
+    container,
+    load_yaml,
+    pins,
+    tool,
+)
 from peers.model import chunk, open_peer, stream
 
 SECONDS = 30.0
-IMAGE = Image.of("Dockerfile")
 
 
 @pytest.fixture
@@ -28,43 +36,6 @@ async def peer():
 async def visitor():
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
         yield Visitor(session, "")
-
-
-@pytest.fixture
-def machine(tmp_path, composed_redis):
-    """What a container is given: a folder for its state, and its secrets."""
-    state = tmp_path / "state"
-    state.mkdir()
-    (composed_redis.secrets / "xiaoq/xiaoq_redis__url").chmod(0o644)
-    (composed_redis.secrets / "xiaoq/xiaoq_redis__url").write_text(composed_redis.url + "\n")
-    with composed_redis.running():
-        yield state, composed_redis.secrets / "xiaoq"
-
-
-def command(role: str = "") -> list[str]:
-    """The command line of the image, or of a role of it."""
-    words = ["run", "--role", role] if role else IMAGE.listed("CMD")
-    return IMAGE.listed("ENTRYPOINT") + words
-
-
-@asynccontextmanager
-async def contained(machine, words: list[str]) -> AsyncGenerator[Server, None]:
-    """A container from ready to its end; the port is the only thing that differs."""
-    state, secrets = machine
-    port = free_port()
-    inside = ["env", f"XIAOQ_HTTP__PORT={port}", *words]
-    process = await asyncio.create_subprocess_exec(
-        *container(IMAGE, state, secrets, inside), stdout=PIPE, stderr=PIPE
-    )
-    server = Server(process, f"http://127.0.0.1:{port}")
-    try:
-        async with asyncio.timeout(SECONDS):
-            await server.until_said(READY)
-        yield server
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 async def probed(machine, base: str) -> int:

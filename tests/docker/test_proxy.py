@@ -1,60 +1,20 @@
 """A real Caddy with the project's file, in front of a running XiaoQ and of a far end of our own."""
 
 import asyncio
-import ssl
-from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
-from pathlib import Path
 
-import aiohttp
 import pytest
 from aiohttp import web
 from company import Visitor, found_company, free_port, running, settings_for
-from images import DOCKER, program, tool
+from images import tool
 from peers.model import chunk, open_peer, stream
+from proxies import CADDYFILE, proxy
 
-CADDYFILE = DOCKER / "Caddyfile"
 SECONDS = 20.0
 CALLBACKS = ["/telegram/webhook", "/slack/events/repairs", "/wecom/callback", "/wecom/aibot/main"]
-
-
-@asynccontextmanager
-async def proxy(folder: Path, port: int) -> AsyncGenerator[str, None]:
-    """Its address, in front of a port. Of the file only ports differ, and it trusts itself."""
-    tls = free_port()
-    ours = f"{{\n\thttp_port {free_port()}\n\thttps_port {tls}\n\tskip_install_trust\n"
-    file = folder / "Caddyfile"
-    file.write_text(CADDYFILE.read_text(encoding="utf-8").replace("{\n", ours, 1))
-    surroundings = {"HOME": str(folder), "XIAOQ_UPSTREAMS": f"127.0.0.1:{port}"}
-    words = ("run", "--config", str(file), "--adapter", "caddyfile")
-    caddy = await asyncio.create_subprocess_exec(
-        program("caddy"), *words, env=surroundings, stdout=DEVNULL, stderr=DEVNULL
-    )
-    try:
-        async with asyncio.timeout(SECONDS):
-            while not await _greets(tls):
-                assert caddy.returncode is None, "the proxy ended"
-                await asyncio.sleep(0.05)
-        yield f"https://localhost:{tls}"
-    finally:
-        caddy.terminate()
-        await caddy.wait()
-
-
-async def _greets(port: int) -> bool:
-    """Whether it listens and has its certificate, which it makes after it begins to listen."""
-    anybody = ssl.create_default_context()
-    anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
-    try:
-        _, writer = await asyncio.open_connection("localhost", port, ssl=anybody)
-    except OSError:
-        return False
-    writer.close()
-    await writer.wait_closed()
-    return True
 
 
 @dataclass
@@ -79,14 +39,6 @@ class FarEnd:
             yield
         finally:
             await runner.cleanup()
-
-
-@pytest.fixture
-async def browser():
-    jar = aiohttp.CookieJar(unsafe=True)
-    connector = aiohttp.TCPConnector(ssl=False)  # the certificate is the proxy's own here
-    async with aiohttp.ClientSession(cookie_jar=jar, connector=connector) as session:
-        yield session
 
 
 def test_the_file_is_valid_and_in_order():
