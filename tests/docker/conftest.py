@@ -1,7 +1,6 @@
 """Secrets as docker/secrets.sh makes them, and the Redis of the compose file behind them."""
 
 import subprocess
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ import pytest
 import redis
 from company import free_port
 from images import COMPOSE, load_yaml, make_secrets
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 
 from core.embedded_redis import find_server
 
@@ -38,9 +39,9 @@ class ComposedRedis:
         here = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.data]
         command = [find_server(), *words, *here]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
-            client = redis.Redis.from_url(self.url)
+            client = redis.Redis.from_url(self.url, retry=Retry(ConstantBackoff(0.02), 500))
             try:
-                _wait_for(client)
+                client.ping()
                 yield client
             finally:
                 client.close()
@@ -72,16 +73,3 @@ async def browser() -> AsyncIterator[aiohttp.ClientSession]:
     connector = aiohttp.TCPConnector(ssl=False)  # the certificate is the proxy's own here
     async with aiohttp.ClientSession(cookie_jar=jar, connector=connector) as session:
         yield session
-
-
-def _wait_for(client: redis.Redis) -> None:
-    deadline = time.monotonic() + 10
-    while True:
-        try:
-            client.ping()
-        except redis.exceptions.ConnectionError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            return
