@@ -19,9 +19,9 @@ from bots.http import open_door, watch_routes
 from bots.own_model import check_adapters, check_context, own_sockets, plan_own_model
 from bots.web.channel import WebChannel
 from bots.web.events import CHANNEL as WEB
+from bots.web.files import Files
 from bots.web.news import News
-from bots.web.routes import WebRoutes
-from bots.web.visitors import Visitors, load_secret
+from bots.web.open import web_routes
 from config.errors import ConfigError
 from config.settings import AccountSettings, InferenceSettings, Settings
 from core.audit import Audit
@@ -72,7 +72,8 @@ async def open_house(
             check_adapters(settings.inference, (voice.persona for voice in house.personas.voices))
         await house.knowledge.reload()
         await house.inbox.open()
-        house.channels.add(WebChannel(house.inbox, settings.web), WEB)
+        files = Files(house.store, settings.redis.partitions)
+        house.channels.add(WebChannel(house.inbox, house.news, files, settings.web), WEB)
         adapters = [await stack.enter_async_context(account) for account in open_accounts(house)]
         for adapter in adapters:
             house.channels.add(adapter.channel, adapter.platform, adapter.account)
@@ -231,17 +232,7 @@ async def _work(house: House, stop: asyncio.Event) -> None:
 
 async def _customer_routes(house: House) -> list[web.AbstractRouteDef]:
     settings = house.settings
-    secret = await load_secret(house.store, settings.web)
-    page = WebRoutes(
-        store=house.store,
-        inbox=house.inbox,
-        personas=house.personas,
-        visitors=Visitors(secret, is_secure=settings.web.cookie_secure),
-        news=house.news,
-        metrics=house.metrics,
-        settings=settings.web,
-    )
-    routes = page.routes()
+    routes = await web_routes(house)
     if settings.api.keys:
         api = ApiRoutes(
             keys=Keys(settings.api, house.limiter),

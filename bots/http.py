@@ -20,6 +20,9 @@ from core.metrics import Metrics
 
 log = structlog.get_logger()
 
+SHARED_WITH = web.RequestKey("shared_with", str)
+"""The other site whose pages may read the answer to a request, where a route allows one."""
+
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -139,7 +142,9 @@ def _kept(error: web.HTTPException) -> dict[str, str]:
 
 
 async def _secure(request: web.Request, response: web.StreamResponse) -> None:
-    if request.path.startswith("/static/"):
-        response.headers.setdefault("Cache-Control", "no-cache")  # after an update all fit together
+    if origin := request.get(SHARED_WITH):
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Expose-Headers"] = "Retry-After"
+        response.headers.add("Vary", "Origin")
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)

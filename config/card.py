@@ -75,6 +75,16 @@ Category = Annotated[
     StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$"),
     Should("the name of a word list, such as abuse, in small letters"),
 ]
+Colour = Annotated[
+    str,
+    StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$"),
+    Should('a colour such as "#0b6e4f", in quotation marks'),
+]
+WebOrigin = Annotated[
+    str,
+    StringConstraints(pattern=r"^https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$"),
+    Should("the address of a site in small letters and without a path: https://shop.example"),
+]
 Channel = Annotated[
     str,
     StringConstraints(pattern=r"^(\*|[a-z][a-z0-9_-]{0,39}(:[^\s:*]{1,64})?)$"),
@@ -181,6 +191,29 @@ class MemoryPolicy(CardPart):
     )
 
 
+class Theme(CardPart):
+    """Colours of the page and of the widget."""
+
+    accent: Colour | None = Field(
+        default=None, description="Colour of buttons and links; without it, the page's own."
+    )
+    accent_dark: Colour | None = Field(default=None, description="The same on a dark background.")
+
+
+class PageShape(CardPart):
+    """The chat page and the widget on other sites."""
+
+    theme: Theme = Theme()
+    origins: Annotated[tuple[WebOrigin, ...], Field(max_length=50)] = Field(
+        default=(), description="Sites that may show the chat in their own pages."
+    )
+    sampling: bool = Field(
+        default=True,
+        description="Whether customers may change how freely the model chooses its words.",
+    )
+    files: bool = Field(default=True, description="Whether customers may send files.")
+
+
 class OpeningHours(CardPart):
     """When people are there. A day belongs to the time at which it opens."""
 
@@ -241,6 +274,7 @@ class PersonaCard(CardPart):
         "persona has. Without any it answers only where it is asked for by name.",
     )
     memory: MemoryPolicy = MemoryPolicy()
+    page: PageShape = PageShape()
     hours: OpeningHours | None = Field(
         default=None, description="When people can be reached; without it, always."
     )

@@ -225,10 +225,27 @@ class WebSettings(Section):
         description="Set when the page is served over https: cookie never leaves it.",
     )
     history_hours: float = Field(
-        default=24.0,
+        default=168.0,
         gt=0,
         le=87_600,
-        description="How long a page can be reopened with its conversation.",
+        description="How long a conversation can be read again after its last message.",
+    )
+    file_max_bytes: int = Field(
+        default=10_485_760, ge=1024, le=104_857_600, description="Larger files get 413."
+    )
+    file_seconds: float = Field(
+        default=20.0, gt=0, le=600, description="Longest time for reading one file."
+    )
+    file_memory_bytes: int = Field(
+        default=536_870_912,
+        ge=134_217_728,
+        description="Most memory that reading one file may take.",
+    )
+    file_readers: int = Field(
+        default=2,
+        ge=1,
+        le=64,
+        description="Files that are read at a time; four times as many wait.",
     )
 
 

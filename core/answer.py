@@ -46,6 +46,12 @@ class Answer:
                     await self._store(event.reply)
                 yield event
 
+    async def halt(self, shown: str) -> AsyncGenerator[ReplyEvent, None]:
+        """End an answer that the customer stopped, with what was shown of it."""
+        reply = self._pipeline.stopped(self._request, shown)
+        await self._store(reply)
+        yield Done(reply)
+
     async def _store(self, reply: Reply) -> None:
         count = len(self._request.turn.messages)
         await self._delivery.store(reply, count, at_once=not self._is_atomic)

@@ -68,7 +68,8 @@ class Channel(Protocol):
 
         `events` end in exactly one Done, at which the whole reply is stored already; after a crash
         they may be that Done alone. Raises UndeliverableError when the platform will never take it,
-        PlatformAwayError when it takes nothing for long.
+        PlatformAwayError when it takes nothing for long, and StoppedError when the customer wants
+        no more of it; it is then called again, for the end of the answer.
         """
         ...
 

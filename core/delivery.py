@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from core.inbox import Entry, Inbox, Lease
+from core.inbox import Inbox
+from core.lanes import Entry, Lease
 from core.redis import Effect
 from core.replies import Reply
 

@@ -6,6 +6,7 @@ CoreError
     UndeliverableError       the platform will never take this reply: finish the turn
         HeldError            a person answers there: finish the turn in silence
     PlatformAwayError        the platform takes nothing now: the turn waits, and loses no attempt
+    StoppedError             the customer wants no more of the answer: end it with what was shown
 """
 
 import traceback
@@ -33,6 +34,14 @@ class HeldError(UndeliverableError):
 
 class PlatformAwayError(CoreError):
     """The platform takes nothing now; try the same reply again later, without counting this."""
+
+
+class StoppedError(CoreError):
+    """The customer stopped the answer; it ends with what was shown of it."""
+
+    def __init__(self, shown: str) -> None:
+        super().__init__("stopped by the customer")
+        self.shown = shown
 
 
 def trace(error: BaseException) -> str:

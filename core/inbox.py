@@ -10,9 +10,7 @@ of others (memory, audit, a page's events), which then happen exactly once, with
 
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
-from enum import StrEnum
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import structlog
@@ -21,6 +19,7 @@ from redis.exceptions import ResponseError
 
 from config.settings import InboxSettings
 from core.errors import LeaseLostError, StoreUnavailableError
+from core.lanes import Amendment, Entry, Inquiry, Lease, Receipt, Seat, nobody, nothing
 from core.lua import ACCEPT, AMEND, BEGIN, COMMIT, FINISH, RELEASE, RENEW, RETURN
 from core.messages import Message
 from core.redis import BLOCK_MS, UNAVAILABLE, Effect, Partition, Script, Store, partition_of
@@ -31,80 +30,6 @@ log = structlog.get_logger()
 GROUP = "workers"
 DEAD_LETTERS = 10_000
 """Dead letters kept per partition; the oldest go first."""
-
-
-class Receipt(StrEnum):
-    """What became of a message offered to the inbox."""
-
-    ACCEPTED = "accepted"
-    DUPLICATE = "duplicate"
-    LANE_FULL = "lane_full"
-    BACKLOG_FULL = "backlog_full"
-
-
-class Amendment(StrEnum):
-    """What became of a message that its sender edited or deleted."""
-
-    AMENDED = "amended"
-    IN_WORK = "in_work"
-    """Its answer is being thought of; an edited text can be accepted as a new message."""
-    ANSWERED = "answered"
-    """Its answer stands, or nothing is known of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An announced lane in this worker's hands; not yet begun."""
-
-    partition: Partition
-    id: str
-    conversation: str
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The right to work one lane, with its waiting messages and what earlier attempts left."""
-
-    entry: Entry
-    fence: str
-    attempt: int
-    messages: tuple[Message, ...]
-    reply: Reply | None
-    count: int
-    """How many of `messages` the stored reply answers; 0 without one."""
-    sent: int
-    """Parts of the stored reply that have left."""
-    surface: str
-    """Id of what an earlier attempt opened on the platform; empty if nothing."""
-    said: Sequence[Any] = ()
-    """The answers to the worker's inquiry."""
-
-
-Inquiry = Callable[[str], Sequence[Effect]]
-"""What a worker wants to know of a conversation when its turn begins: effects that say it."""
-
-
-@dataclass(slots=True)
-class Seat:
-    """A worker's place, kept for the lane that an accepted message may hand to it."""
-
-    worker: str
-    inquiry: Inquiry
-    entry: Entry | None = None
-    """The lane that was handed over, if one was."""
-    lease: Lease | None = None
-    """Set if its turn has begun in the same step."""
-
-
-def nothing(_: str) -> Sequence[Effect]:
-    """The inquiry that asks nothing."""
-    return ()
-
-
-@asynccontextmanager
-async def nobody(_: Partition) -> AsyncGenerator[None, None]:
-    """The seats of a process that answers no conversations."""
-    yield None
 
 
 class Inbox:

@@ -168,3 +168,9 @@ def _likelihoods(text: str) -> dict[str, float]:
     from py3langid import rank  # type: ignore[import-untyped]  # noqa: PLC0415
 
     return dict(rank(text))
+
+
+def nearest_language(language: str, languages: Sequence[str]) -> str | None:
+    """The one of these that a client's language (such as zh-hans or en-GB) comes nearest."""
+    primary = language.lower().partition("-")[0]
+    return next((code for code in languages if code.partition("-")[0] == primary), None)

@@ -12,7 +12,7 @@ from core.metrics import Metrics
 from core.personas import Personas
 from core.redis import Effect
 from core.replies import Origin, Reply
-from core.scene import Request
+from core.scene import Request, remembered_question
 from inference.client import ModelClient
 from inference.errors import InferenceError
 
@@ -67,8 +67,9 @@ class Ledger:
         address = request.turn.address
         voice = request.voice or self._personas.route(address)
         idle_hours = voice.persona.card.memory.idle_hours
-        files = [f"[{file.name or file.kind}]" for file in request.turn.attachments]
-        question = voice.matcher.filter("\n".join([request.turn.text, *files]).strip()).text
+        question = remembered_question(request.turn, voice)
+        known = request.background.history
+        is_replaced = request.turn.is_again and known.before(question) is not known
         exchange = Exchange(
             question=question,
             answer=reply.text,
@@ -77,8 +78,11 @@ class Ledger:
             persona_version=reply.persona_version,
             tokens=await self._model.count_tokens(f"{question}\n{reply.text}"),
         )
+        documents = (*request.enclosures.documents, *known.documents)
+        kept = self._memory.keep(address, documents, idle_hours)
         if not self._memory.over_budget(reply.remembered_tokens + exchange.tokens):
-            return self._memory.remember(address, exchange, idle_hours)
+            replaced = self._memory.take_back(address) if is_replaced else []
+            return [*replaced, *self._memory.remember(address, exchange, idle_hours), *kept]
 
         async def summarise(summary: str, exchanges: Sequence[Exchange]) -> str:
             if not self._model.available:
@@ -89,5 +93,6 @@ class Ledger:
                 log.warning("history cut for want of a summary", error=type(error).__name__)
                 return ""
 
-        history = (await self._memory.load(address.key)).plus(exchange)
-        return await self._memory.fold(address, history, summarise, idle_hours)
+        history = await self._memory.load(address.key)
+        history = (history.before(question) if is_replaced else history).plus(exchange)
+        return [*await self._memory.fold(address, history, summarise, idle_hours), *kept]

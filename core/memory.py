@@ -9,13 +9,14 @@ with the step that ends a turn.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import structlog
 from pydantic_core import from_json, to_json
 
 from config.settings import MemorySettings
+from core.enclosures import DOCUMENT_CHARACTERS, Document
 from core.errors import StoreUnavailableError, trace
 from core.messages import Address
 from core.redis import UNAVAILABLE, Effect, Store, partition_of
@@ -46,6 +47,8 @@ class History:
     summary: str = ""
     summary_tokens: int = 0
     exchanges: tuple[Exchange, ...] = ()
+    documents: tuple[Document, ...] = ()
+    """What the files that came earlier say, the newest first."""
 
     @property
     def language(self) -> str | None:
@@ -59,7 +62,13 @@ class History:
 
     def plus(self, exchange: Exchange) -> "History":
         """This history with one more exchange."""
-        return History(self.summary, self.summary_tokens, (*self.exchanges, exchange))
+        return replace(self, exchanges=(*self.exchanges, exchange))
+
+    def before(self, question: str) -> "History":
+        """This history without its last exchange, if that asked the same."""
+        if not (self.exchanges and self.exchanges[-1].question == question):
+            return self
+        return replace(self, exchanges=self.exchanges[:-1])
 
 
 class Memory:
@@ -78,14 +87,19 @@ class Memory:
             raise StoreUnavailableError from error
         return self.history(conversation, raw)
 
-    def read(self, conversation: str) -> Effect:
-        """The effect that says what `history` reads."""
-        return ("LRANGE", self._key(conversation), "0", "-1")
+    def read(self, conversation: str) -> list[Effect]:
+        """The two effects that say what `history` reads."""
+        return [
+            ("LRANGE", self._key(conversation), "0", "-1"),
+            ("GET", self._files_key(conversation)),
+        ]
 
-    def history(self, conversation: str, raw: Sequence[str | bytes]) -> History:
+    def history(
+        self, conversation: str, raw: Sequence[str | bytes], raw_documents: str = ""
+    ) -> History:
         """A history as it is stored; an empty one where it cannot be read."""
         try:
-            return _history(raw)
+            return replace(_history(raw), documents=_documents(raw_documents))
         except (ValueError, TypeError, KeyError) as error:
             # Better to have forgotten than not to answer.
             log.error("memory cannot be read", conversation=conversation, error=trace(error))  # noqa: TRY400
@@ -96,9 +110,23 @@ class Memory:
         key = self._key(address.key)
         return [("RPUSH", key, _dump(exchange)), _expiry(key, idle_hours)]
 
+    def keep(
+        self, address: Address, documents: Sequence[Document], idle_hours: float
+    ) -> list[Effect]:
+        """The effects that keep files, the newest first, for the questions that follow."""
+        kept = _newest_documents(documents)
+        if not kept:
+            return []
+        lifetime = str(int(idle_hours * 3_600_000))
+        return [("SET", self._files_key(address.key), _dump(kept), "PX", lifetime)]
+
+    def take_back(self, address: Address) -> list[Effect]:
+        """The effect that forgets the last exchange."""
+        return [("RPOP", self._key(address.key))]
+
     def forget(self, address: Address) -> list[Effect]:
-        """The effect that starts a conversation afresh."""
-        return [("DEL", self._key(address.key))]
+        """The effects that start a conversation afresh."""
+        return [("DEL", self._key(address.key)), ("DEL", self._files_key(address.key))]
 
     def over_budget(self, tokens: int) -> bool:
         """Whether a history of this size is to be folded."""
@@ -118,7 +146,7 @@ class Memory:
             items.insert(0, _dump({"summary": summary, "tokens": tokens, "at": time.time()}))
         log.info("history folded", conversation=address.key, exchanges=len(folded), kept=len(kept))
         if not items:
-            return self.forget(address)
+            return [("DEL", key)]
         return [("DEL", key), ("RPUSH", key, *items), _expiry(key, idle_hours)]
 
     async def _summary(self, before: str, folded: Sequence[Exchange], summarise: Summarise) -> str:
@@ -136,6 +164,9 @@ class Memory:
     def _key(self, conversation: str) -> str:
         return partition_of(conversation, self._partitions).key("memory", conversation)
 
+    def _files_key(self, conversation: str) -> str:
+        return partition_of(conversation, self._partitions).key("files", conversation)
+
 
 def _newest(exchanges: Sequence[Exchange], tokens: int) -> tuple[Exchange, ...]:
     """The newest exchanges that fit; none when even the last alone is too long."""
@@ -146,6 +177,21 @@ def _newest(exchanges: Sequence[Exchange], tokens: int) -> tuple[Exchange, ...]:
             break
         count += 1
     return tuple(exchanges[len(exchanges) - count :])
+
+
+def _newest_documents(documents: Sequence[Document]) -> list[Document]:
+    """The first of them that fit together into what a question may carry; each once."""
+    kept, room = [], DOCUMENT_CHARACTERS
+    for document in dict.fromkeys(documents):
+        room -= len(document.text)
+        if room < 0:
+            break
+        kept.append(document)
+    return kept
+
+
+def _documents(raw: str) -> tuple[Document, ...]:
+    return tuple(Document(**fields) for fields in from_json(raw)) if raw else ()
 
 
 def _expiry(key: str, idle_hours: float) -> Effect:

@@ -33,7 +33,7 @@ class Attachment:
     id: str
     """What the platform knows the file by."""
     kind: str
-    """photo, voice, video, document or other."""
+    """photo, voice, video, document or other; text, pdf or docx where it was looked into."""
     name: str = ""
     mime: str = ""
     size: int = 0
@@ -56,6 +56,8 @@ class Message:
     attachments: tuple[Attachment, ...] = ()
     envelope: dict[str, str] = field(default_factory=dict)
     """What its channel needs for the reply; nobody else looks inside."""
+    is_again: bool = False
+    """Whether it asks the last question again, for an answer in the place of the last one."""
 
     @cached_property
     def digest(self) -> str:

@@ -19,17 +19,17 @@ from config.settings import LimitSettings
 from core.compose import Question, compose
 from core.draft import Draft
 from core.knowledge.index import Match
-from core.knowledge.quote import quote
+from core.knowledge.quote import quote, sources_of
 from core.knowledge.store import Knowledge
-from core.language import detect_language
+from core.language import detect_language, nearest_language
 from core.limits import Limiter
 from core.memory import History, Memory
 from core.metrics import Metrics
 from core.moderation.hits import Hit
 from core.personas import Personas
 from core.redis import Effect
-from core.replies import Delta, Done, Origin, Outcome, Reply, ReplyEvent, Retract, Source, Usage
-from core.scene import Background, Request, Scene
+from core.replies import Delta, Done, Origin, Outcome, Reply, ReplyEvent, Retract, Usage
+from core.scene import Background, Request, Scene, remembered_question
 from core.turn import Command, Turn
 from inference.chat import Finish, Prompt
 from inference.client import ModelClient
@@ -71,14 +71,15 @@ class Pipeline:
         """The effects that say what `background` reads; they count against the rate."""
         limits = self._limits
         return [
-            self._memory.read(conversation),
+            *self._memory.read(conversation),
             self._limiter.take(conversation, limits.per_minute, limits.burst),
         ]
 
     def background(self, conversation: str, said: Sequence[Any]) -> Background:
         """What `answer` needs to know."""
-        raw, wait = said
-        return Background(self._memory.history(conversation, raw), is_too_fast=wait > 0)
+        raw, documents, wait = said
+        history = self._memory.history(conversation, raw, documents)
+        return Background(history, is_too_fast=wait > 0)
 
     async def recall(self, conversation: str) -> History:
         """A conversation's memory alone; raises StoreUnavailableError."""
@@ -126,12 +127,20 @@ class Pipeline:
         """What stands for the answer to a customer whom a person has."""
         return self._scene(request).reply("", Outcome.HANDED_OVER)
 
+    def stopped(self, request: Request, shown: str) -> Reply:
+        """What stands for an answer that the customer stopped, after what was shown of it."""
+        origin = Origin.MODEL if shown else Origin.FIXED
+        return replace(self._scene(request).reply(shown, Outcome.STOPPED, origin), is_cut=True)
+
     def _scene(self, request: Request) -> Scene:
         turn, history = request.turn, request.background.history
         voice = request.voice or self._personas.route(turn.address)
+        if turn.is_again:
+            history = history.before(remembered_question(turn, voice))
         language = voice.persona.card.language.reply
         if language == "customer":
-            hint = history.language or _known(turn.messages[-1].language, voice.persona.languages)
+            client = nearest_language(turn.messages[-1].language, voice.persona.languages)
+            hint = history.language or client
             # "/start" is what a button sends: it tells nothing of the customer's language.
             said = "" if turn.text.startswith("/") else turn.text
             language = detect_language(said, voice.persona.languages, hint)
@@ -233,11 +242,11 @@ class Pipeline:
             reply = scene.reply(draft.text, Outcome.ANSWERED, Origin.MODEL)
             usage = _usage(prompt, finish, draft.text)
             is_cut = draft.is_over or finish.reason == "length"
-            sources = _sources(matches)
+            sources = sources_of(matches)
             yield Done(replace(reply, sources=sources, usage=usage, hits=hits, is_cut=is_cut))
 
     def _prompt(self, request: Request, scene: Scene, matches: Sequence[Match]) -> Prompt:
-        sampling = scene.voice.persona.card.sampling
+        usual, wished = scene.voice.persona.card.sampling, request.enclosures.sampling
         passages = [match.passage for match in matches if match.good]
         turns = compose(
             scene.voice,
@@ -247,20 +256,17 @@ class Pipeline:
                 scene.question,
                 scene.language,
                 request.instructions,
-                request.enclosures.documents,
+                tuple(dict.fromkeys((*request.enclosures.documents, *scene.history.documents))),
                 request.enclosures.person,
             ),
             self._context_tokens,
         )
-        most = sampling.max_tokens
         return Prompt(
             turns,
             session=request.turn.address.key,
-            max_tokens=min(most, request.max_tokens or most),
-            temperature=sampling.temperature
-            if request.temperature is None
-            else request.temperature,
-            top_p=sampling.top_p if request.top_p is None else request.top_p,
+            max_tokens=min(usual.max_tokens, wished.max_tokens or usual.max_tokens),
+            temperature=usual.temperature if wished.temperature is None else wished.temperature,
+            top_p=usual.top_p if wished.top_p is None else wished.top_p,
             adapter=scene.voice.persona.card.adapter or "",
         )
 
@@ -277,24 +283,12 @@ class Pipeline:
             return replace(scene.sentence("refusal", Outcome.REFUSED), hits=hits)
         origin = Origin.FAQ if sure else Origin.PASSAGES
         reply = scene.reply(outbound.text, Outcome.ANSWERED, origin)
-        return replace(reply, sources=_sources(used), hits=hits)
+        return replace(reply, sources=sources_of(used), hits=hits)
 
     def _count(self, direction: str, hits: Sequence[Hit]) -> tuple[str, ...]:
         for hit in hits:
             self._metrics.moderation.labels(direction, hit.category, hit.action).inc()
         return tuple(sorted({f"{direction}:{hit.category}" for hit in hits}))
-
-
-def _known(language: str, languages: Sequence[str]) -> str | None:
-    """The persona's language that a client's language (such as zh-hans or en-GB) comes nearest."""
-    primary = language.lower().partition("-")[0]
-    return next((code for code in languages if code.partition("-")[0] == primary), None)
-
-
-def _sources(matches: Sequence[Match]) -> tuple[Source, ...]:
-    """Each document once, best first."""
-    good = [match.passage for match in matches if match.good]
-    return tuple(dict.fromkeys(Source(passage.title, passage.path) for passage in good))
 
 
 def _usage(prompt: Prompt, finish: Finish, answer: str) -> Usage:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from core.inbox import Entry
+from core.lanes import Entry
 
 RESTING_FOR_EACH = 16
 """Turns that may wait for their platforms, for each place."""

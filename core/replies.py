@@ -15,6 +15,8 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     HANDED_OVER = "handed_over"
     FAILED = "failed"
+    STOPPED = "stopped"
+    """The customer wanted no more of it."""
     ABANDONED = "abandoned"
     """Whoever asked through the API hung up before the end."""
 

@@ -31,9 +31,12 @@ class Request:
     """Whether the exchange goes into the conversation's memory."""
     instructions: str = ""
     """What the calling application adds to the persona."""
-    temperature: float | None = None
-    top_p: float | None = None
-    max_tokens: int | None = None
+
+
+def remembered_question(turn: Turn, voice: Voice) -> str:
+    """A turn as its conversation's memory knows it: filtered, its files by name."""
+    files = [f"[{file.name or file.kind}]" for file in turn.attachments]
+    return voice.matcher.filter("\n".join([turn.text, *files]).strip()).text
 
 
 @dataclass(frozen=True, slots=True)

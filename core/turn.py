@@ -68,6 +68,11 @@ class Turn:
         return "\n".join(message.text for message in self.messages if message.text)
 
     @property
+    def is_again(self) -> bool:
+        """Whether its answer takes the place of the last one."""
+        return self.messages[0].is_again
+
+    @property
     def is_withdrawn(self) -> bool:
         """Whether the sender deleted all of it before it was answered."""
         return not self.text and not self.attachments
@@ -79,11 +84,14 @@ class Turn:
 
 
 def first_turn(waiting: Sequence[Message]) -> Turn:
-    """Cut the next turn from a lane: a command alone, else everything up to the next command."""
-    command = command_of(waiting[0].text)
-    if command:
-        return Turn((waiting[0],), command)
+    """Cut the next turn from a lane: what stands alone, else all up to the next that does."""
+    if _stands_alone(waiting[0]):
+        return Turn((waiting[0],), command_of(waiting[0].text))
     count = next(
-        (index for index, message in enumerate(waiting) if command_of(message.text)), len(waiting)
+        (index for index, message in enumerate(waiting) if _stands_alone(message)), len(waiting)
     )
     return Turn(tuple(waiting[:count]))
+
+
+def _stands_alone(message: Message) -> bool:
+    return message.is_again or command_of(message.text) is not None

@@ -196,6 +196,7 @@ async def _open_line(
 ) -> AsyncGenerator[Line, None]:
     try:
         await connection.connect()  # type: ignore[no-untyped-call]
+        honour_cancellation()
         line = Line(connection, take)
         try:
             yield line

@@ -17,18 +17,20 @@ from redis.exceptions import RedisError
 
 from config.settings import InboxSettings
 from core.answer import Answer, only
-from core.channel import Channels
+from core.channel import Channel, Channels
 from core.delivery import LeaseDelivery
 from core.errors import (
     HeldError,
     LeaseLostError,
     PlatformAwayError,
+    StoppedError,
     StoreUnavailableError,
     UndeliverableError,
     trace,
 )
-from core.inbox import Entry, Inbox, Lease, Seat, nobody
+from core.inbox import Inbox
 from core.lag import Lag
+from core.lanes import Entry, Lease, Seat, nobody
 from core.ledger import Ledger
 from core.metrics import Metrics
 from core.pipeline import Pipeline
@@ -36,7 +38,7 @@ from core.places import Places
 from core.redis import UNAVAILABLE, Partition
 from core.scene import Request
 from core.tasks import honour_cancellation
-from core.turn import first_turn
+from core.turn import Turn, first_turn
 
 log = structlog.get_logger()
 
@@ -293,8 +295,7 @@ class Worker:
             delivery, self._pipeline, request, self._metrics, is_atomic=channel.is_atomic
         )
         try:
-            async with aclosing(answer.events()) as events:
-                await channel.reply(turn, events, delivery)
+            await self._reply(channel, turn, answer, delivery)
         except HeldError:
             answer.reply = self._pipeline.held(request)
         except UndeliverableError as error:
@@ -308,6 +309,18 @@ class Worker:
         effects = await self._ledger.close(request, answer.reply)
         await self._inbox.finish(lease, len(turn.messages), effects)
         self._ledger.measure(request, answer.reply)
+
+    async def _reply(
+        self, channel: Channel, turn: Turn, answer: Answer, delivery: LeaseDelivery
+    ) -> None:
+        """Bring the answer, or the part of it that the customer wanted."""
+        try:
+            async with aclosing(answer.events()) as events:
+                await channel.reply(turn, events, delivery)
+        except StoppedError as stop:
+            log.info("answer stopped", message=turn.messages[0].digest)
+            async with aclosing(answer.halt(stop.shown)) as events:
+                await channel.reply(turn, events, delivery)
 
     async def _give_up(self, lease: Lease, request: Request) -> None:
         """Apologise, and keep the messages where a person can look at them."""

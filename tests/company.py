@@ -137,6 +137,7 @@ class Visitor:
     base: str
     account: str = "main"
     last: str = "0-0"
+    conversation: str = "home"
 
     async def hello(self) -> dict[str, Any]:
         async with self.session.get(f"{self.base}/web/{self.account}/hello") as response:
@@ -151,10 +152,36 @@ class Visitor:
             await response.read()
             return response.status, identity
 
+    async def call(
+        self, method: str, path: str, body: Any = None, **options: Any
+    ) -> tuple[int, Any]:
+        """Ask for something under `/web/{account}`; returns the status and the JSON answer."""
+        url = f"{self.base}/web/{self.account}/{path}"
+        if body is not None:
+            options["json"] = body
+        async with self.session.request(method, url, **options) as response:
+            is_json = response.content_type == "application/json"
+            return response.status, await response.json() if is_json else await response.text()
+
+    async def say(self, text: str, **more: Any) -> str:
+        """Send a message with more than a text; returns its id."""
+        identity = str(uuid4())
+        status, _ = await self.call("POST", "messages", {"id": identity, "text": text, **more})
+        assert status == 202, status
+        return identity
+
+    async def until(self, type_: str, reply: str) -> dict[str, Any]:
+        """Wait for an event about an answer."""
+        async with asyncio.timeout(15):
+            async for event in self.events():
+                if event["type"] == type_ and event.get("reply") == reply:
+                    return event
+        raise AssertionError("the stream ended before the event")
+
     async def events(self) -> AsyncGenerator[dict[str, Any], None]:
         """Events since the last one seen."""
         headers = {"Last-Event-ID": self.last}
-        url = f"{self.base}/web/{self.account}/events"
+        url = f"{self.base}/web/{self.account}/events?conversation={self.conversation}"
         async with self.session.get(url, headers=headers) as response:
             assert response.status == 200, response.status
             async for raw in response.content:

@@ -7,7 +7,8 @@ from typing import Any
 from typing_extensions import override
 
 from config.settings import InboxSettings
-from core.inbox import Inbox, Receipt
+from core.inbox import Inbox
+from core.lanes import Receipt
 from core.messages import Message
 from core.redis import Effect, Store, run_effects
 from core.replies import Done, Origin, Outcome, Reply, ReplyEvent

@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from bots.api.errors import ApiError
+from core.enclosures import Sampling
 from core.memory import Exchange, History
 from inference.tokens import estimate_tokens
 
@@ -106,6 +107,12 @@ class CompletionBody(BaseModel):
                 exchanges.append(_exchange("\n".join(asked), message.text))
                 asked = []
         return History(exchanges=tuple(exchanges))
+
+    @property
+    def sampling(self) -> Sampling:
+        """How the model should choose its words."""
+        most = self.max_completion_tokens or self.max_tokens
+        return Sampling(self.temperature, self.top_p, most)
 
     @property
     def instructions(self) -> str:

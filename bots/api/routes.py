@@ -15,6 +15,7 @@ from bots.api.body import CompletionBody, parse_body
 from bots.api.errors import STREAM, ApiError, in_openai_shape
 from bots.api.events import END, Completion
 from bots.api.keys import Keys
+from core.enclosures import Enclosures
 from core.ledger import Ledger
 from core.messages import Address, Message
 from core.metrics import Metrics
@@ -126,12 +127,10 @@ class ApiRoutes:
         return Request(
             first_turn([message]),
             Background(history),
+            Enclosures(sampling=body.sampling),
             voice=voice,
             remembers=body.user is not None,
             instructions=body.instructions,
-            temperature=body.temperature,
-            top_p=body.top_p,
-            max_tokens=body.max_completion_tokens or body.max_tokens,
         )
 
     def _voice(self, name: str) -> Voice:

@@ -32,7 +32,8 @@ from bots.slack.people import People
 from bots.slack.words import language_of, say
 from core.errors import StoreUnavailableError
 from core.feedback import Feedback
-from core.inbox import Amendment, Inbox, Receipt
+from core.inbox import Inbox
+from core.lanes import Amendment, Receipt
 from core.messages import Address, Message
 from core.metrics import Metrics
 from core.redis import UNAVAILABLE, Effect, Store

@@ -16,7 +16,8 @@ from bots.telegram.state import State
 from bots.telegram.updates import Press, Update
 from bots.telegram.words import THANKS, TOO_FAST, our_language
 from core.feedback import Feedback
-from core.inbox import Amendment, Inbox, Receipt
+from core.inbox import Inbox
+from core.lanes import Amendment, Receipt
 from core.messages import Message
 from core.metrics import Metrics
 

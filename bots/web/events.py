@@ -1,55 +1,19 @@
-"""The web page's language: a posted message in, events of a conversation out. Pure."""
+"""The web page's language: the events of a conversation, and where they are kept. Pure."""
 
-import re
 import time
 from typing import Any
 
 from pydantic_core import to_json
 
-from core.messages import Address, Message
+from core.messages import Message
 from core.redis import Effect, Partition, tell
 from core.replies import Reply
 
 CHANNEL = "web"
-TEXT_LIMIT = 4000
-"""Characters of one message."""
-KEPT_EVENTS = 1000
-"""Newest events kept of one conversation."""
-MESSAGE_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-EVENT_ID = re.compile(r"\d{1,15}-\d{1,10}")
-UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+KEPT_EVENTS = 6000
+"""Newest events kept of one conversation; about three belong to a question and its answer."""
 
-
-class BadMessageError(Exception):
-    """The body is not a message; answer 400."""
-
-
-class LongMessageError(Exception):
-    """The text is longer than `TEXT_LIMIT`; answer 413."""
-
-
-def parse_message(body: object, account: str, visitor: str) -> Message:
-    """Make a message of a posted JSON body; raises BadMessageError or LongMessageError."""
-    if not isinstance(body, dict) or set(body) != {"id", "text"}:
-        raise BadMessageError
-    identity, text = body["id"], body["text"]
-    if not isinstance(identity, str) or not MESSAGE_ID.fullmatch(identity):
-        raise BadMessageError
-    if not isinstance(text, str) or not _is_sayable(text):
-        raise BadMessageError
-    if len(text) > TEXT_LIMIT:
-        raise LongMessageError
-    address = Address(CHANNEL, account, visitor, visitor)
-    # Ids are the page's own, so they are only unique together with the visitor.
-    return Message(f"{visitor}/{identity.lower()}", address, UNSEEN.sub("", text), time.time())
-
-
-def _is_sayable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # lone surrogates, which JSON can smuggle in
-        return False
-    return bool(UNSEEN.sub("", text).strip())
+Event = dict[str, Any]
 
 
 def page_id(message_id: str) -> str:
@@ -57,32 +21,47 @@ def page_id(message_id: str) -> str:
     return message_id.rpartition("/")[2]
 
 
-def question_event(message: Message) -> dict[str, Any]:
+def message_id(visitor: str, identity: str) -> str:
+    """The whole id of a page's message: its own id is only unique together with the visitor."""
+    return f"{visitor}/{identity}"
+
+
+def question_event(message: Message, retries: str | None = None) -> Event:
     """A message was accepted."""
+    files = [
+        {"name": file.name, "kind": file.kind, "bytes": file.size} for file in message.attachments
+    ]
     return {
         "type": "question",
         "id": page_id(message.id),
         "text": message.text,
         "at": message.received_at,
+        **({"files": files} if files else {}),
+        **({"retries": retries} if retries else {}),
     }
 
 
-def start_event(reply_id: str) -> dict[str, Any]:
+def thinking_event(reply_id: str) -> Event:
+    """A worker has the question, and there are no words yet."""
+    return {"type": "thinking", "reply": page_id(reply_id)}
+
+
+def start_event(reply_id: str) -> Event:
     """An answer begins, or begins again after a crash."""
     return {"type": "start", "reply": page_id(reply_id)}
 
 
-def delta_event(reply_id: str, at: int, text: str) -> dict[str, Any]:
+def delta_event(reply_id: str, at: int, text: str) -> Event:
     """The answer's text goes on at character `at`."""
     return {"type": "delta", "reply": page_id(reply_id), "at": at, "text": text}
 
 
-def retract_event(reply_id: str) -> dict[str, Any]:
+def retract_event(reply_id: str) -> Event:
     """What was shown of the answer is taken back."""
     return {"type": "retract", "reply": page_id(reply_id)}
 
 
-def done_event(reply_id: str, reply: Reply) -> dict[str, Any]:
+def done_event(reply_id: str, reply: Reply) -> Event:
     """The whole answer."""
     return {
         "type": "done",
@@ -91,17 +70,34 @@ def done_event(reply_id: str, reply: Reply) -> dict[str, Any]:
         "sources": list(reply.sources),
         "outcome": reply.outcome.value,
         "origin": reply.origin.value,
+        "is_cut": reply.is_cut,
+        "at": time.time(),
     }
 
 
-def fresh_event(reply_id: str) -> dict[str, Any]:
+def fresh_event(reply_id: str) -> Event:
     """The conversation was started anew."""
     return {"type": "fresh", "id": page_id(reply_id)}
+
+
+def vote_event(reply: str, vote: str) -> Event:
+    """The visitor judged an answer."""
+    return {"type": "vote", "reply": reply, "vote": vote}
 
 
 def stream_key(partition: Partition, conversation: str) -> str:
     """Where a conversation's events are kept."""
     return partition.key("page", conversation)
+
+
+def files_key(partition: Partition, conversation: str) -> str:
+    """Where a conversation's files wait for the message they belong to."""
+    return partition.key("page-files", conversation)
+
+
+def stop_key(partition: Partition, conversation: str) -> str:
+    """Where the question stands whose answer is not wanted any more."""
+    return partition.key("page-stop", conversation)
 
 
 def news_channel(partition: Partition) -> str:
@@ -110,7 +106,7 @@ def news_channel(partition: Partition) -> str:
 
 
 def emit(
-    partition: Partition, conversation: str, events: list[dict[str, Any]], history_hours: float
+    partition: Partition, conversation: str, events: list[Event], history_hours: float
 ) -> list[Effect]:
     """The effects that write events, keep them for a while, and tell them the gateways.
 

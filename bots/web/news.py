@@ -5,7 +5,7 @@ stream, from the last event it has seen; so does every page at first and after e
 """
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import structlog
@@ -71,6 +71,7 @@ class News:
         self._store = store
         self._channels = [news_channel(partition) for partition in partitions]
         self._readers: dict[str, set[Reader]] = {}
+        self._wakers: dict[str, Callable[[], None]] = {}
         self.is_closing = False
 
     @contextmanager
@@ -87,6 +88,15 @@ class News:
             readers.discard(reader)
             if not readers:
                 self._readers.pop(conversation, None)
+
+    @contextmanager
+    def heed(self, conversation: str, wake: Callable[[], None]) -> Generator[None, None, None]:
+        """Call `wake` when somebody may want to stop the answer that is given here."""
+        self._wakers[conversation] = wake
+        try:
+            yield
+        finally:
+            self._wakers.pop(conversation, None)
 
     async def listen(self) -> None:
         """Hear Redis until cancelled."""
@@ -105,6 +115,10 @@ class News:
 
     def _spread(self, news: str) -> None:
         conversation, _, rest = news.partition(" ")
+        if not rest:
+            if wake := self._wakers.get(conversation):
+                wake()
+            return
         readers = self._readers.get(conversation)
         if readers:
             entry, _, event = rest.partition(" ")
@@ -112,6 +126,8 @@ class News:
                 reader.hear((entry, event))
 
     def _miss_all(self) -> None:
+        for wake in self._wakers.values():
+            wake()
         for readers in self._readers.values():
             for reader in readers:
                 reader.miss()

@@ -41,11 +41,16 @@ class Visitors:
         header = request.headers.get("Cookie", "")
         if header in self._known:
             return self._known[header]
-        visitor, _, signature = request.cookies.get(COOKIE, "").partition(".")
-        if visitor and hmac.compare_digest(signature.encode(), self._sign(visitor).encode()):
+        visitor = self.verify(request.cookies.get(COOKIE, ""))
+        if visitor:
             self._remember(header, visitor)
-            return visitor
-        return None
+        return visitor
+
+    def verify(self, token: str) -> str | None:
+        """The visitor's id that a token of ours holds, else None."""
+        visitor, _, signature = token.partition(".")
+        is_ours = hmac.compare_digest(signature.encode(), self._sign(visitor).encode())
+        return visitor if visitor and is_ours else None
 
     def _remember(self, header: str, visitor: str) -> None:
         """Spare a good cookie's next requests its parsing and signature."""
@@ -54,12 +59,16 @@ class Visitors:
         if len(self._known) > KNOWN_MOST:
             self._known.popitem(last=False)
 
+    def token(self, visitor: str = "") -> str:
+        """What a visitor proves to be itself with; a new visitor's without one."""
+        visitor = visitor or secrets.token_urlsafe(ID_BYTES)
+        return f"{visitor}.{self._sign(visitor)}"
+
     def welcome(self, response: web.StreamResponse) -> None:
         """Give a new visitor a cookie."""
-        visitor = secrets.token_urlsafe(ID_BYTES)
         response.set_cookie(
             COOKIE,
-            f"{visitor}.{self._sign(visitor)}",
+            self.token(),
             max_age=COOKIE_SECONDS,
             httponly=True,
             secure=self._is_secure,

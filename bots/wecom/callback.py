@@ -12,8 +12,8 @@ from core.redis import Store
 
 PATH = "/wecom/callback"
 
-Hear = Callable[[Fields], Awaitable[bool]]
-"""Takes what concerns it; False if it has to come again."""
+Hear = Callable[[Fields], Awaitable[None]]
+"""Takes what concerns it; raises StoreUnavailableError where it has to come again."""
 
 
 def callback_path(account: str) -> str:
@@ -43,11 +43,12 @@ class Callback:
     async def _receive(self, request: web.Request) -> web.Response:
         return await self._door.receive(request, sealed_in, self._tell)
 
-    async def _tell(self, text: str) -> str | None:
+    async def _tell(self, text: str) -> str:
         """Answered empty at once: what there is to say is sent by a call later."""
         try:
             fields = parse_fields(text)
         except BadXmlError:
             raise SealError from None
-        taken = [await hear(fields) for hear in self._listeners]
-        return "" if all(taken) else None
+        for hear in self._listeners:
+            await hear(fields)
+        return ""

@@ -9,10 +9,11 @@ from bots.wecom.api import WeComApi
 from bots.wecom.errors import ApiError
 from bots.wecom.events import CHANNEL, App, Asked, Entered, Voted, understand
 from bots.wecom.fields import Fields
-from bots.wecom.words import TOO_FAST, say
+from bots.wecom.words import BUSY, TOO_FAST, say
 from core.errors import StoreUnavailableError
 from core.feedback import Feedback
-from core.inbox import Inbox, Receipt
+from core.inbox import Inbox
+from core.lanes import Receipt
 from core.messages import Message
 from core.metrics import Metrics
 from core.redis import UNAVAILABLE, Store
@@ -44,32 +45,27 @@ class Intake:
         self._feedback = feedback
         self._metrics = metrics
 
-    async def hear(self, fields: Fields) -> bool:
-        """Do what a callback asks; False if WeCom must send it again.
+    async def hear(self, fields: Fields) -> None:
+        """Do what a callback asks.
 
         Raises StoreUnavailableError; nothing is known to be done then.
         """
         match understand(fields, self._app, time.time()):
             case Asked(message):
-                return await self._ask(message)
+                await self._ask(message)
             case Entered(message):
                 await self._greet(message)
             case Voted(ticket, voter):
                 await self._feedback.take(ticket, voter, CHANNEL)
-        return True
 
-    async def _ask(self, message: Message) -> bool:
+    async def _ask(self, message: Message) -> None:
         receipt = await self._inbox.accept(message)
         self._metrics.accepted.labels(CHANNEL, receipt.value).inc()
         match receipt:
             case Receipt.LANE_FULL:
-                # WeCom would send it twice more at once, and then never again.
-                log.warning("message turned away", message=message.digest, receipt=receipt.value)
-                await self._turn_away(message)
+                await self._turn_away(message, receipt, TOO_FAST)
             case Receipt.BACKLOG_FULL:
-                log.warning("message turned away", message=message.digest, receipt=receipt.value)
-                return False
-        return True
+                await self._turn_away(message, receipt, BUSY)
 
     async def _greet(self, message: Message) -> None:
         conversation = message.address.key
@@ -81,12 +77,14 @@ class Intake:
             raise StoreUnavailableError from error
         await self._inbox.accept(message, [("SET", key, "", "EX", str(GREET_SECONDS))])
 
-    async def _turn_away(self, message: Message) -> None:
+    async def _turn_away(self, message: Message, receipt: Receipt, words: dict[str, str]) -> None:
+        """Say so, and acknowledge: WeCom would send it twice more at once, and then never again."""
+        log.warning("message turned away", message=message.digest, receipt=receipt.value)
         body = {
             "touser": message.address.user,
             "agentid": self._app.agent,
             "msgtype": "text",
-            "text": {"content": say(TOO_FAST, message.language)},
+            "text": {"content": say(words, message.language)},
             # Said once in a while is enough.
             "enable_duplicate_check": 1,
             "duplicate_check_interval": 60,

@@ -9,6 +9,11 @@ TOO_FAST = {
     "en": "That was too fast for me, and your last messages were not taken. "
     "Please wait for my answers and send them again.",
 }
+BUSY = {
+    "zh": "现在咨询的人较多，您这条消息我没能收下。请过几分钟再发一次。",
+    "en": "Many people are writing right now, and your message was not taken. "
+    "Please send it again in a few minutes.",
+}
 CUT = {
     "zh": "……（内容较长，未完。需要的话请让我接着说。）",
     "en": "... (There is more; just ask me to go on.)",

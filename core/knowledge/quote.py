@@ -12,6 +12,7 @@ from typing import Final
 from core.knowledge.documents import Passage
 from core.knowledge.index import Match
 from core.knowledge.tokens import FUNCTION_WEIGHT, weigh
+from core.replies import Source
 
 LEADS: Final = {"zh": "以下内容可能对您有帮助：", "en": "This may help you:"}
 """Said before passages, by language: they are found, not known to be the answer."""
@@ -112,3 +113,9 @@ def _cut(text: str, start: int, end: int, head: str, longest: int) -> str:
         piece = _UNFINISHED_CLAUSE.sub("", piece).rstrip("，,、；;：: \n") or piece
         after = _CUT
     return f"{before}{piece}{after}"
+
+
+def sources_of(matches: Sequence[Match]) -> tuple[Source, ...]:
+    """The documents of good matches, each once, best first."""
+    good = [match.passage for match in matches if match.good]
+    return tuple(dict.fromkeys(Source(passage.title, passage.path) for passage in good))

@@ -8,7 +8,8 @@ import pytest
 
 from config.settings import InboxSettings
 from core.errors import LeaseLostError, StoreUnavailableError
-from core.inbox import Entry, Inbox, Lease, Receipt, Seat
+from core.inbox import Inbox
+from core.lanes import Entry, Lease, Receipt, Seat
 from core.messages import Address, Message
 from core.redis import open_store
 from core.replies import Origin, Outcome, Reply

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from config.settings import MemorySettings
+from core.enclosures import Document
 from core.memory import Exchange, History, Memory
 from core.messages import Address
 from core.redis import run_effects
@@ -101,3 +102,25 @@ async def test_a_memory_that_cannot_be_read_counts_as_forgotten(store, memory, b
     (push, _) = memory.remember(ANN, exchange(1), 24)
     await store.rpush(push[1], broken)
     assert await memory.load(ANN.key) == History()
+
+
+async def test_an_exchange_is_taken_back_only_where_the_same_was_asked(store, memory):
+    history = History(exchanges=(exchange(1), exchange(2)))
+    assert [each.question for each in history.before("q2").exchanges] == ["q1"]
+    assert history.before("q1") is history
+    assert History().before("q1") == History()
+    for number in (1, 2):
+        await run_effects(store, memory.remember(ANN, exchange(number), 24))
+    await run_effects(store, memory.take_back(ANN))
+    assert [each.question for each in (await memory.load(ANN.key)).exchanges] == ["q1"]
+
+
+async def test_files_are_kept_with_the_memory_the_newest_first_and_no_more_than_fit(store, memory):
+    old, new = Document("old", "x" * 3000), Document("new", "y" * 6000)
+    assert memory.keep(ANN, (), 24) == []
+    await run_effects(store, memory.keep(ANN, (new, new, old), 24))
+    raw, documents = await run_effects(store, memory.read(ANN.key))
+    assert memory.history(ANN.key, raw, documents).documents == (new,)
+    await run_effects(store, memory.forget(ANN))
+    raw, documents = await run_effects(store, memory.read(ANN.key))
+    assert memory.history(ANN.key, raw, documents) == History()

@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 
 from config.settings import InboxSettings
 from core.embedded_redis import find_server
-from core.inbox import Inbox, Receipt
+from core.inbox import Inbox
+from core.lanes import Receipt
 from core.limits import Limiter
 from core.memory import Exchange, Memory, MemorySettings
 from core.messages import Address, Message

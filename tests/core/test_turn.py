@@ -1,5 +1,7 @@
 """Commands and turns."""
 
+from dataclasses import replace
+
 import pytest
 
 from core.messages import Address, Message
@@ -68,3 +70,11 @@ def test_messages_are_answered_together_up_to_the_next_command():
     assert turn.command is None
     rest = first_turn(said("/new", "新问题"))
     assert (len(rest.messages), rest.command) == (1, Command.FRESH)
+
+
+def test_a_question_asked_again_stands_alone():
+    first, second, third = said("一", "二", "三")
+    again = replace(second, is_again=True)
+    assert first_turn([first, again, third]).messages == (first,)
+    assert first_turn([again, third]).messages == (again,)
+    assert first_turn([again, third]).is_again

@@ -1,6 +1,7 @@
 """The shared connection, against a real Redis."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -109,3 +110,14 @@ async def test_a_listener_without_a_server_says_so(tmp_path):
     async with open_store(f"unix://{tmp_path}/nobody") as nobody:
         with pytest.raises(RedisConnectionError):
             await hear(nobody, ["a"], print, print)
+
+
+async def test_a_listener_that_is_stopped_while_it_connects_ends(redis_url):
+    async with open_store(redis_url) as store, asyncio.timeout(10):
+        for steps in range(40):
+            listening = asyncio.ensure_future(hear(store, ["a"], print, lambda: None))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            listening.cancel()
+            with suppress(asyncio.CancelledError):
+                await listening

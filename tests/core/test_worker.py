@@ -18,7 +18,8 @@ from core.errors import (
     StoreUnavailableError,
     UndeliverableError,
 )
-from core.inbox import Amendment, Inbox
+from core.inbox import Inbox
+from core.lanes import Amendment
 from core.memory import History
 from core.messages import Address, Message
 from core.metrics import Metrics

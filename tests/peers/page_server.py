@@ -29,6 +29,9 @@ HELLO = {
     },
     "suggestions": SUGGESTIONS,
     "max_characters": 4000,
+    "theme": {"accent": "#3d57e0", "accent_dark": "#8fa3ff"},
+    "sampling": {"temperature": 0.7, "top_p": 0.8, "max_tokens": 512},
+    "files": {"max_bytes": 1_000_000, "most": 3, "accept": ".txt,.md,.pdf,.docx"},
 }
 
 
@@ -57,7 +60,10 @@ class PageServer:
         self.post_refusals: deque[Refusal] = deque()
         self.stream_refusals: deque[Refusal] = deque()
         self.retry_ms = 50
-        self._posts: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+        self.listed = [{"id": "home", "title": "怎么退货？", "began": 1.0, "last": 2.0}]
+        self.upload_refusals: deque[Refusal] = deque()
+        self.asked: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
+        self._posts: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._events: list[dict[str, Any]] = []
         self._news = asyncio.Condition()
         self._round = 0
@@ -68,7 +74,12 @@ class PageServer:
             self._events += events
             self._news.notify_all()
 
-    async def posted(self) -> dict[str, str]:
+    async def told(self) -> tuple[str, dict[str, Any]]:
+        """The next request of the page beside its questions: its path, and its body or query."""
+        async with asyncio.timeout(5):
+            return await self.asked.get()
+
+    async def posted(self) -> dict[str, Any]:
         """The next question that the page handed in, refused ones too."""
         async with asyncio.timeout(5):
             return await self._posts.get()
@@ -86,6 +97,12 @@ class PageServer:
         app.router.add_get("/web/main/hello", self._hello)
         app.router.add_post("/web/main/messages", self._messages)
         app.router.add_get("/web/main/events", self._stream)
+        app.router.add_get("/web/main/conversations", self._list)
+        app.router.add_post("/web/main/conversations", self._begin)
+        app.router.add_get("/web/main/export", self._export)
+        app.router.add_post("/web/main/files", self._file)
+        app.router.add_post("/web/main/{verb:stop|votes}", self._note)
+        app.router.add_delete("/web/main/conversations/{name}", self._remove)
         app.router.add_static("/static", PAGE)
         app.on_response_prepare.append(_add_headers)
         return app
@@ -107,6 +124,33 @@ class PageServer:
         await self._posts.put(question)
         if self.post_refusals:
             return self.post_refusals.popleft().response()
+        return web.json_response({}, status=202)
+
+    async def _list(self, _: web.Request) -> web.Response:
+        return web.json_response({"conversations": self.listed})
+
+    async def _begin(self, _: web.Request) -> web.Response:
+        self._events = []
+        return web.json_response({"id": "00000000000000aa"}, status=201)
+
+    async def _remove(self, request: web.Request) -> web.Response:
+        self.listed = [one for one in self.listed if one["id"] != request.match_info["name"]]
+        return web.Response(status=204)
+
+    async def _export(self, request: web.Request) -> web.Response:
+        await self.asked.put(("export", dict(request.query)))
+        return web.Response(text="# 小Q\n", content_type="text/markdown")
+
+    async def _file(self, request: web.Request) -> web.Response:
+        content = await request.read()
+        await self.asked.put(("files", {**request.query, "bytes": len(content)}))
+        if self.upload_refusals:
+            return self.upload_refusals.popleft().response()
+        about = {"id": "f" * 16, "name": request.query["name"], "kind": "text", "is_cut": False}
+        return web.json_response({**about, "bytes": len(content), "characters": 1}, status=201)
+
+    async def _note(self, request: web.Request) -> web.Response:
+        await self.asked.put((request.match_info["verb"], await request.json()))
         return web.json_response({}, status=202)
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:

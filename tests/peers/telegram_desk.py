@@ -11,7 +11,8 @@ from bots.telegram.account import TelegramAccount, open_telegram
 from config.settings import InboxSettings, TelegramSettings
 from core.errors import StoreUnavailableError
 from core.feedback import Feedback
-from core.inbox import Inbox, Lease
+from core.inbox import Inbox
+from core.lanes import Lease
 from core.messages import Message
 from core.metrics import Metrics
 from core.redis import Store

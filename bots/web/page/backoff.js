@@ -14,15 +14,17 @@ export function delayAfter(attempt, retryAfter = 0) {
   return Math.max(grown, asked) * (1 + Math.random() / 4);
 }
 
-/** Wait some seconds, or less when the network comes back meanwhile. */
+/** Wait some seconds, or less when the network or the reader comes back meanwhile. */
 export function pause(seconds) {
   return new Promise((resolve) => {
     const end = () => {
       clearTimeout(timer);
       removeEventListener("online", end);
+      document.removeEventListener("visibilitychange", end);
       resolve();
     };
     const timer = setTimeout(end, seconds * 1000);
     addEventListener("online", end);
+    document.addEventListener("visibilitychange", end);
   });
 }

@@ -1,70 +1,96 @@
 /** The customer's page: puts the parts together and starts them. */
 
 import { Api, UNREACHABLE } from "./api.js";
+import { Attachments } from "./attachments.js";
 import { delayAfter, pause } from "./backoff.js";
 import { Composer } from "./composer.js";
 import { CHANGED, Conversation, GAP } from "./conversation.js";
+import { framed, offerLeaving, tell } from "./frame.js";
+import { makeId } from "./id.js";
+import { Kept } from "./kept.js";
 import { Outbox } from "./outbox.js";
+import { Painter } from "./painter.js";
+import { Past } from "./past.js";
+import { saveFile } from "./save.js";
+import { keptLanguage, Settings } from "./settings.js";
 import { Stream } from "./stream.js";
 import { chooseLanguage, pick, textsOf } from "./texts.js";
+import { setTheme } from "./theme.js";
 import { Unsent } from "./unsent.js";
 import { View } from "./view.js";
 
-const START_ANEW = "/new";
+const HOME = "home";
 const ECHO_WITHIN_MS = 10_000;
 
 class Chat {
-  #language = chooseLanguage(navigator.language);
+  #language = chooseLanguage(keptLanguage.value || navigator.language);
   #texts = textsOf(this.#language);
   #conversation = new Conversation();
   #health = { stream: "open", outbox: "open" };
-  #drawing = false;
+  #sent = new Map();
   #ready = false;
-  #api;
+  #open;
+  #server;
   #unsent;
   #view;
+  #files;
   #composer;
+  #settings;
   #outbox;
   #stream;
+  #painter;
 
   constructor(account) {
     document.documentElement.lang = this.#language;
-    const retry = (id) => this.#retry(id);
-    const renew = () => this.#ask(START_ANEW);
-    const ask = (text) => this.#ask(text);
-    this.#api = new Api(account);
+    const tokens = framed ? new Kept(`xiaoq-token-${account}`, "") : null;
+    this.#server = new Api(account, tokens);
+    this.#open = new Kept(`xiaoq-conversation-${account}`, HOME);
     this.#unsent = new Unsent(account);
-    for (const { id, text, at } of this.#unsent.load()) this.#conversation.ask(id, text, at);
-    this.#view = new View(this.#texts, { ask, retry, renew });
-    this.#composer = new Composer(this.#texts, ask);
-    this.#outbox = new Outbox({
-      post: (id, text) => this.#api.post(id, text),
-      renew: () => this.#api.hello(),
-      report: (id, state, detail) => this.#onSending(id, state, detail),
+    this.#painter = new Painter(() => this.#paint());
+    this.#view = new View(this.#texts, {
+      ask: (text) => this.#ask(text),
+      retry: (id) => this.#retry(id),
+      again: (reply) => this.#again(reply),
+      vote: (reply, vote) => this.#vote(reply, vote),
+      renew: () => this.#renew(),
     });
-    this.#stream = new Stream(this.#api.events, {
-      renew: () => this.#api.hello(),
+    this.#buildTools(account);
+    this.#outbox = new Outbox(this.#server, (...fate) => this.#onSending(...fate));
+    this.#stream = new Stream(this.#server, {
       receive: (event, eventId) => this.#onEvent(event, eventId),
       report: (state) => this.#onHealth("stream", state),
     });
     addEventListener("online", () => this.#announce());
     addEventListener("offline", () => this.#announce());
-    addEventListener("pageshow", ({ persisted }) => persisted && this.#stream.open());
+    offerLeaving();
+  }
+
+  #buildTools(account) {
+    this.#files = new Attachments(this.#texts, this.#server, () => this.#composer?.refresh());
+    this.#composer = new Composer(this.#texts, this.#files, {
+      send: (text, files) => this.#ask(text, { files }),
+      stop: () => this.#stop(),
+    });
+    this.#settings = new Settings(this.#texts, account, (format) => this.#save(format));
+    new Past(this.#texts, this.#server, {
+      current: () => this.#open.value,
+      open: (id) => this.#enter(id),
+      removed: (id) => id === this.#open.value && this.#renew(),
+    });
   }
 
   /** Meet the server, however long that takes, then listen and send. */
   async start() {
     this.#composer.focus();
     this.#introduce(await this.#greet());
-    this.#stream.open();
     this.#ready = true;
-    for (const { id, text } of this.#conversation.pending) this.#outbox.send(id, text);
-    this.#draw();
+    this.#enter(this.#open.value, this.#conversation);
+    for (const question of this.#unsent.questions) this.#outbox.send(question);
   }
 
   async #greet() {
     for (let attempt = 0; ; attempt += 1) {
-      const { status, body, retryAfter } = await this.#api.hello();
+      const { status, body, retryAfter } = await this.#server.hello();
       if (status === 200) {
         this.#onHealth("stream", "open");
         return body;
@@ -74,33 +100,89 @@ class Chat {
     }
   }
 
-  #introduce({ name, greeting, suggestions, max_characters: limit }) {
+  #introduce({ name, greeting, suggestions, max_characters: limit, theme, sampling, files }) {
     const language = this.#language;
+    setTheme(theme);
     this.#view.introduce(name, pick(greeting, language, ""), pick(suggestions, language, []));
     this.#composer.limit = limit;
+    this.#settings.sampling = sampling ?? null;
+    this.#files.limits = files ?? null;
   }
 
-  #ask(text) {
-    const id = makeId();
-    this.#conversation.ask(id, text, Date.now() / 1000);
+  /** Show a conversation from its start, and hear what happens in it. */
+  #enter(id, conversation = new Conversation()) {
+    this.#open.value = id;
+    this.#conversation = conversation;
+    this.#files.moveTo(id);
+    for (const question of this.#unsent.questions) {
+      if (question.conversation === id) conversation.ask(question);
+    }
     this.#view.follow();
-    this.#draw();
-    if (this.#ready) this.#outbox.send(id, text);
+    this.#painter.hold();
+    this.#stream.open(id);
+    this.#composer.focus();
+  }
+
+  async #renew() {
+    const { status, body } = await this.#server.begin();
+    if (status === 201) this.#enter(body.id);
+    else this.#view.notice(this.#texts.unavailable);
+  }
+
+  #ask(text, { files = [], retries = null } = {}) {
+    const conversation = this.#open.value;
+    const at = Date.now() / 1000;
+    const sampling = this.#settings.wishes;
+    const question = { id: makeId(), text, at, conversation, files, retries, sampling };
+    this.#sent.set(question.id, question);
+    this.#unsent.keep(question);
+    this.#conversation.ask(question);
+    this.#view.follow();
+    this.#painter.request();
+    if (this.#ready) this.#outbox.send(question);
     this.#composer.focus();
   }
 
   #retry(id) {
-    const question = this.#conversation.pending.find((pending) => pending.id === id);
+    const question = this.#unsent.questions.find((unsent) => unsent.id === id);
     if (question === undefined) return;
     this.#conversation.mark(id, "sending");
-    this.#draw();
-    this.#outbox.send(id, question.text);
+    this.#painter.request();
+    this.#outbox.send(question);
+  }
+
+  /** Have a question answered again; its files are known in the tab that sent them. */
+  #again(reply) {
+    const questions = this.#conversation.questionsOf(reply);
+    const asked = questions.slice(Math.max(0, questions.findLastIndex(({ retries }) => retries)));
+    const text = asked.map((question) => question.text).join("\n").trim();
+    const files = asked.flatMap(({ id }) => this.#sent.get(id)?.files ?? []);
+    if (text || files.length > 0) this.#ask(text, { files, retries: reply });
+    else this.#view.notice(this.#texts.noAgain);
+  }
+
+  async #vote(reply, vote) {
+    const { status } = await this.#server.vote(this.#open.value, reply, vote);
+    this.#view.notice(status === 202 ? this.#texts.thanks : this.#texts.unavailable);
+  }
+
+  async #stop() {
+    const reply = this.#conversation.current;
+    if (reply === null) return;
+    const { status } = await this.#server.stop(this.#open.value, reply);
+    if (status !== 202) this.#view.notice(this.#texts.unavailable);
+  }
+
+  async #save(format) {
+    const saved = await saveFile(this.#server, this.#open.value, format);
+    if (!saved) this.#view.notice(this.#texts.unavailable);
   }
 
   #onSending(id, state, { status, note, final }) {
+    if (state === "sent" || final) this.#unsent.drop(id);
     this.#conversation.mark(id, state, { note, final });
     this.#onHealth("outbox", state === "sending" && status >= 500 ? "unavailable" : "open");
-    this.#draw();
+    this.#painter.request();
     if (state === "sent") setTimeout(() => this.#expectEcho(id), ECHO_WITHIN_MS);
   }
 
@@ -112,16 +194,22 @@ class Chat {
   #onEvent(event, eventId) {
     const outcome = this.#conversation.receive(event, eventId);
     if (outcome === GAP) this.#reread();
-    if (outcome === CHANGED) this.#draw();
+    if (outcome === CHANGED) this.#painter.request();
+    if (outcome === CHANGED && event.type === "done" && !this.#painter.held) {
+      this.#view.say(event.text);
+      tell("answer");
+    }
   }
 
   #reread() {
     this.#conversation.rewind();
-    this.#stream.open();
+    this.#stream.open(this.#open.value);
   }
 
   #onHealth(part, state) {
+    if (state === "gone") return this.#enter(HOME);
     this.#health[part] = state;
+    if (part === "stream" && state === "open" && this.#ready) this.#painter.request();
     this.#announce();
   }
 
@@ -133,25 +221,10 @@ class Chat {
     else this.#view.announce(states.includes("reconnecting") ? reconnecting : "");
   }
 
-  /** Draw before the next frame, however many events arrive until then. */
-  #draw() {
-    this.#unsent.save(this.#conversation.pending);
-    if (this.#drawing) return;
-    this.#drawing = true;
-    requestAnimationFrame(() => {
-      this.#drawing = false;
-      this.#view.show(this.#conversation);
-    });
+  #paint() {
+    this.#view.show(this.#conversation);
+    this.#composer.busy = this.#conversation.current !== null;
   }
-}
-
-/** A random UUID (version 4); `crypto.randomUUID` is missing where the page is not on HTTPS. */
-function makeId() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6] & 0x0f) | 0x40;
-  bytes[8] = (bytes[8] & 0x3f) | 0x80;
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }
 
 new Chat(document.querySelector('meta[name="xiaoq-account"]').content).start();

@@ -8,28 +8,41 @@ const IME_KEY_CODE = 229;
 export class Composer {
   #box = byId("text");
   #texts;
+  #files;
   #send;
   #limit = Infinity;
+  #busy = false;
 
-  /** `send(text)` gets every question that the customer sends. */
-  constructor(texts, send) {
+  /** `files` are the Attachments; `send(text, files)` gets every question. */
+  constructor(texts, files, { send, stop }) {
     this.#texts = texts;
+    this.#files = files;
     this.#send = send;
     this.#box.placeholder = texts.placeholder;
-    byId("send").title = texts.send;
-    this.#box.addEventListener("input", () => this.#refresh());
+    this.#box.addEventListener("input", () => this.refresh());
     this.#box.addEventListener("keydown", (event) => this.#onKey(event));
+    byId("stop").addEventListener("click", () => {
+      this.focus();
+      stop();
+    });
     byId("composer").addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit();
     });
-    this.#refresh();
+    this.refresh();
   }
 
   /** Allow at most this many characters, counted as the server counts: in code points. */
   set limit(characters) {
     this.#limit = characters;
-    this.#refresh();
+    this.refresh();
+  }
+
+  /** Whether there is an answer to stop; its button takes the place of an idle send button. */
+  set busy(busy) {
+    if (busy === this.#busy) return;
+    this.#busy = busy;
+    this.refresh();
   }
 
   /** Put the cursor into the box, unless that would raise a keyboard over the page. */
@@ -49,9 +62,9 @@ export class Composer {
     if (!this.#sendable) return;
     const text = this.#box.value.trim();
     this.#box.value = "";
-    this.#refresh();
+    this.#send(text, this.#files.take());
+    this.refresh();
     this.focus();
-    this.#send(text);
   }
 
   get #length() {
@@ -59,16 +72,21 @@ export class Composer {
   }
 
   get #sendable() {
-    return this.#length > 0 && this.#length <= this.#limit;
+    if (this.#files.loading || this.#length > this.#limit) return false;
+    return this.#length > 0 || this.#files.ready;
   }
 
-  #refresh() {
+  /** Bring the buttons, the counter and the height up to date. */
+  refresh() {
     const remaining = this.#limit - this.#length;
     const near = this.#length >= this.#limit * COUNTER_FROM;
     const words = remaining < 0 ? this.#texts.excess(-remaining) : this.#texts.remaining(remaining);
     byId("counter").textContent = near ? words : "";
     byId("composer").classList.toggle("over", remaining < 0);
     this.#box.setAttribute("aria-invalid", String(remaining < 0));
+    const idle = this.#length === 0 && !this.#files.ready && !this.#files.loading;
+    byId("stop").hidden = !(this.#busy && idle);
+    byId("send").hidden = !byId("stop").hidden;
     byId("send").disabled = !this.#sendable;
     this.#box.style.height = "auto";
     this.#box.style.height = `${this.#box.scrollHeight}px`;

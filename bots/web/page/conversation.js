@@ -1,10 +1,12 @@
 /**
- * What the page knows of the conversation, and nothing of how it looks.
+ * What the page knows of one conversation, and nothing of how it looks.
  *
  * The server's events are the truth; a question typed here stays at the end, as pending, until
  * the server tells it back. Messages are frozen and replaced when they change, so that a reader
  * may compare them by identity. Applying an event twice is the same as applying it once.
  */
+
+import { headOf, makeAnswer, makeDivider, makeQuestion } from "./message.js";
 
 export const CHANGED = "changed";
 export const SAME = "same";
@@ -12,14 +14,16 @@ export const SAME = "same";
 export const GAP = "gap";
 
 export class Conversation {
-  #settled = [];
+  #settled = new Map();
   #pending = [];
   #seen = new Set();
   #torn = new Set();
+  #replaced = new Set();
+  #thinking = new Set();
 
   /** Questions, answers and dividers in the order to show; each has a unique `key`. */
   get messages() {
-    return [...this.#settled, ...this.#pending];
+    return [...this.#settled.values(), ...this.#pending];
   }
 
   /** Own questions that the server has not told back, the oldest first. */
@@ -27,19 +31,22 @@ export class Conversation {
     return [...this.#pending];
   }
 
-  /** Whether the customer waits for the first words of an answer. */
+  /** What the customer waits for before the first words: "queued", "thinking", or null. */
   get waiting() {
-    const last = this.#settled.at(-1);
-    return (
-      this.#pending.some((question) => question.state === "sent") ||
-      last?.kind === "question" ||
-      (last?.kind === "answer" && !last.done && last.text === "")
-    );
+    const open = this.#unanswered();
+    if (open.some(({ id }) => this.#thinking.has(id))) return "thinking";
+    if (open.length > 0 || this.#pending.some(({ state }) => state === "sent")) return "queued";
+    return this.#streams().at(-1)?.text === "" ? "thinking" : null;
   }
 
   /** Whether an answer is being written. */
   get streaming() {
-    return this.#settled.some((message) => message.kind === "answer" && !message.done);
+    return this.#streams().length > 0;
+  }
+
+  /** The id to stop: that of the answer being written, else of a question that waits, or null. */
+  get current() {
+    return (this.#streams()[0] ?? this.#unanswered()[0])?.id ?? null;
   }
 
   /** Whether nothing was asked since the conversation began or was started anew. */
@@ -49,15 +56,22 @@ export class Conversation {
     return last === undefined || last.kind === "divider";
   }
 
-  /** Whether the server has told a question back. */
-  knows(id) {
-    return this.#find("question", id) !== undefined;
+  /** The questions that an answer was given to: those right before it. */
+  questionsOf(reply) {
+    const all = this.messages;
+    const end = all.findIndex(({ kind, id }) => kind === "answer" && id === reply);
+    let start = end;
+    while (start > 0 && all[start - 1].kind === "question") start -= 1;
+    return all.slice(start, end);
   }
 
-  /** Add an own question that is on its way; `at` is in seconds since 1970. */
-  ask(id, text, at) {
-    if (this.knows(id) || this.#pending.some((question) => question.id === id)) return;
-    this.#pending.push(makeQuestion(id, text, at, "sending"));
+  /** Add an own question that is on its way: `{id, text, at, files?, retries?}`. */
+  ask(question) {
+    const { id, retries } = question;
+    if (this.#settled.has(`question ${id}`)) return;
+    if (this.#pending.some((pending) => pending.id === id)) return;
+    if (retries) this.#replace(retries);
+    this.#pending.push(makeQuestion(question, "sending"));
   }
 
   /**
@@ -87,30 +101,38 @@ export class Conversation {
     switch (event.type) {
       case "question":
         return this.#confirm(event);
+      case "thinking":
+        return this.#think(event.reply);
       case "start":
+      case "retract":
         return this.#write(event.reply, "");
       case "delta":
         return this.#extend(event);
-      case "retract":
-        return this.#write(event.reply, "");
       case "done":
         return this.#finish(event);
+      case "vote":
+        return this.#judge(event);
       case "fresh":
-        return this.#divide(event);
+        return this.#settle(makeDivider(event.id));
       default:
         return SAME;
     }
   }
 
-  #confirm({ id, text, at }) {
-    if (this.knows(id)) return SAME;
-    this.#pending = this.#pending.filter((question) => question.id !== id);
-    this.#settled.push(makeQuestion(id, text, at, "sent"));
+  #confirm(event) {
+    this.#pending = this.#pending.filter(({ id }) => id !== event.id);
+    if (event.retries) this.#replace(event.retries);
+    return this.#settle(makeQuestion(event, "sent"));
+  }
+
+  #think(reply) {
+    if (this.#thinking.has(reply)) return SAME;
+    this.#thinking.add(reply);
     return CHANGED;
   }
 
   #extend({ reply, at, text }) {
-    const known = this.#find("answer", reply);
+    const known = this.#answer(reply);
     if (known?.done) return SAME;
     const kept = headOf(known?.text ?? "", at);
     if (kept !== null) return this.#write(reply, kept + text);
@@ -121,55 +143,57 @@ export class Conversation {
   }
 
   #write(reply, text) {
-    const known = this.#find("answer", reply);
+    const known = this.#answer(reply);
     if (known?.done || known?.text === text) return SAME;
     return this.#put(makeAnswer(reply, { text }));
   }
 
-  #finish({ reply, text, sources, outcome, origin }) {
-    if (this.#find("answer", reply)?.done) return SAME;
-    return this.#put(makeAnswer(reply, { text, sources, outcome, origin, done: true }));
+  #finish({ reply, ...rest }) {
+    if (this.#answer(reply)?.done) return SAME;
+    return this.#put(makeAnswer(reply, { ...rest, done: true }));
   }
 
-  #divide({ id }) {
-    if (this.#find("divider", id)) return SAME;
-    this.#settled.push(Object.freeze({ kind: "divider", key: `divider ${id}`, id }));
-    return CHANGED;
+  #judge({ reply, vote }) {
+    const known = this.#answer(reply);
+    if (!known || known.vote === vote) return SAME;
+    return this.#put(Object.freeze({ ...known, vote }));
+  }
+
+  #settle(message) {
+    if (this.#settled.has(message.key)) return SAME;
+    return this.#put(message);
   }
 
   #put(message) {
-    const index = this.#settled.findIndex(({ key }) => key === message.key);
-    if (index < 0) this.#settled.push(message);
-    else this.#settled[index] = message;
+    if (this.#replaced.has(message.key)) return SAME;
+    this.#settled.set(message.key, message);
     return CHANGED;
   }
 
-  #find(kind, id) {
-    return this.#settled.find((message) => message.kind === kind && message.id === id);
+  /** Take an answer away for good; the one that takes its place is on its way. */
+  #replace(reply) {
+    this.#replaced.add(`answer ${reply}`);
+    this.#settled.delete(`answer ${reply}`);
+  }
+
+  #answer(reply) {
+    return this.#settled.get(`answer ${reply}`);
+  }
+
+  /** Answers being written, the oldest first. */
+  #streams() {
+    return [...this.#settled.values()].filter(({ kind, done }) => kind === "answer" && !done);
+  }
+
+  /** Questions after the last answer that has begun. */
+  #unanswered() {
+    const settled = [...this.#settled.values()];
+    const last = settled.findLastIndex(({ kind }) => kind !== "question");
+    return settled.slice(last + 1);
   }
 }
 
 /** Whether a message is the customer's order to start anew, which the divider shows. */
 export function isCommand(message) {
   return message.kind === "question" && message.text === "/new" && message.state !== "failed";
-}
-
-function makeQuestion(id, text, at, state) {
-  const key = `question ${id}`;
-  return Object.freeze({ kind: "question", key, id, text, at, state, note: "", final: false });
-}
-
-function makeAnswer(id, { text, sources = [], outcome = null, origin = null, done = false }) {
-  const key = `answer ${id}`;
-  return Object.freeze({ kind: "answer", key, id, text, sources, outcome, origin, done });
-}
-
-/** The first `count` code points of a text, or null when it has fewer. */
-function headOf(text, count) {
-  let end = 0;
-  for (let left = count; left > 0; left -= 1) {
-    if (end >= text.length) return null;
-    end += text.codePointAt(end) > 0xffff ? 2 : 1;
-  }
-  return text.slice(0, end);
 }

@@ -7,6 +7,7 @@
 
 import MarkdownIt from "./vendor/markdown-it.mjs";
 import DOMPurify from "./vendor/purify.es.mjs";
+import { plain } from "./dom.js";
 import { cjkEmphasis } from "./emphasis.js";
 import { closeOpenMarks } from "./snapshot.js";
 
@@ -43,7 +44,8 @@ const purifier = makePurifier();
 
 /** Nodes of a finished text; of an unfinished one (`open`), with its open marks closed. */
 export function render(text, { open = false } = {}) {
-  return purifier.sanitize(parser.render(open ? closeOpenMarks(text) : text), CLEAN);
+  const shown = plain(text);
+  return purifier.sanitize(parser.render(open ? closeOpenMarks(shown) : shown), CLEAN);
 }
 
 function makeParser() {
@@ -69,8 +71,16 @@ function makePurifier() {
     if (node.nodeName !== "A") return;
     node.setAttribute("target", "_blank");
     node.setAttribute("rel", "noopener noreferrer nofollow");
+    if (pretends(node)) node.append(` (${node.host})`);
   });
   return own;
+}
+
+/** Whether a link's words are the address of another place than the one it leads to. */
+function pretends({ host, textContent }) {
+  const named = /^\s*(?:https?:\/\/)?(?:[^\s/@]*@)?((?:[\w-]+\.)+[a-z]{2,}(?::\d+)?)(?:[/?#]|\s*$)/i;
+  const shown = named.exec(textContent)?.[1].toLowerCase();
+  return host !== "" && shown !== undefined && shown !== host;
 }
 
 /** Fit the tokens to the page: headings below its own, and no style attribute on table cells. */

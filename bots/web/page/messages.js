@@ -1,7 +1,9 @@
 /** How one message looks: a question, an answer or a divider. */
 
-import { make } from "./dom.js";
+import { copyText } from "./copy.js";
+import { make, makeButton, makeIcon, makeIconButton, plain } from "./dom.js";
 import { render } from "./markdown.js";
+import { timeOf } from "./time.js";
 
 const ICON = "/static/icon.svg";
 
@@ -11,43 +13,51 @@ export function build(message, { name, texts }) {
     return make("div", { class: "divider", role: "separator" }, make("span", {}, texts.fresh));
   }
   const asked = message.kind === "question";
-  const author = make("span", { class: "hidden" }, `${asked ? texts.you : name}: `);
-  const face = make("img", { class: "face", src: ICON, alt: "", width: 32, height: 32 });
-  const body = make("div", { class: "body" });
-  body.append(make("div", { class: "bubble" }), make("div", { class: "meta" }));
+  const author = make("h2", { class: "hidden" }, asked ? texts.you : name);
+  const face = make("img", { class: "face", src: ICON, alt: "", width: 28, height: 28 });
+  const body = make("div", { class: "body" }, make("div", { class: "bubble", dir: "auto" }));
+  body.append(...(asked ? [] : [make("ul", { class: "sources" })]), make("div", { class: "meta" }));
   const parts = asked ? [author, body] : [face, author, body];
   return make("article", { class: `message ${message.kind}` }, ...parts);
 }
 
-/** Bring a message's element up to date. `retry` is called with the id of a failed question. */
-export function fill(node, message, { texts, retry }) {
-  if (message.kind === "question") fillQuestion(node, message, texts, retry);
-  if (message.kind === "answer") fillAnswer(node, message, texts);
+/**
+ * Bring a message's element up to date. `actions`: `retry(id)` a failed question, `again(reply)`
+ * an answer, `vote(reply, vote)`.
+ */
+export function fill(node, message, { texts, actions }) {
+  if (message.kind === "question") fillQuestion(node, message, texts, actions);
+  if (message.kind === "answer") fillAnswer(node, message, texts, actions);
 }
 
-function fillQuestion(node, message, texts, retry) {
+function fillQuestion(node, message, texts, actions) {
   node.dataset.state = message.state;
-  node.querySelector(".bubble").textContent = message.text;
-  node.querySelector(".meta").replaceChildren(...questionMeta(message, texts, retry));
+  const files = message.files.map(({ name }) =>
+    make("li", { class: "file" }, makeIcon("file"), make("bdi", {}, plain(name))),
+  );
+  const bubble = node.querySelector(".bubble");
+  bubble.replaceChildren(...(files.length ? [make("ul", { class: "files" }, ...files)] : []));
+  bubble.append(plain(message.text));
+  node.querySelector(".meta").replaceChildren(...questionMeta(message, texts, actions));
 }
 
-function questionMeta({ id, at, state, note, final }, texts, retry) {
+function questionMeta({ id, at, state, note, final }, texts, actions) {
   if (state === "sending") return [note || texts.sending];
   if (state === "sent") return [timeOf(at)];
-  const parts = [make("span", {}, note || texts.failed)];
-  if (!final) {
-    const button = make("button", { type: "button", class: "retry" }, texts.retry);
-    button.addEventListener("click", () => retry(id));
-    parts.push(button);
-  }
-  return parts;
+  const words = make("span", {}, note || texts.failed);
+  if (final) return [words];
+  return [words, makeButton({ class: "retry" }, texts.retry, () => actions.retry(id))];
 }
 
-function fillAnswer(node, message, texts) {
+function fillAnswer(node, message, texts, actions) {
   node.dataset.state = message.done ? "done" : "streaming";
   node.dataset.outcome = message.outcome ?? "";
   patch(node.querySelector(".bubble"), render(message.text, { open: !message.done }));
-  node.querySelector(".meta").replaceChildren(...answerMeta(message, texts));
+  const sources = message.sources.map(({ title, path }) => make("li", {}, sourceLabel(title, path)));
+  if (sources.length > 0) sources.unshift(make("li", { class: "label" }, texts.sources));
+  node.querySelector(".sources").replaceChildren(...sources);
+  const meta = message.done ? answerMeta(message, texts, actions) : [];
+  node.querySelector(".meta").replaceChildren(...meta);
 }
 
 /** Replace only what changed, so that a selection in the text above outlives the next words. */
@@ -66,26 +76,38 @@ function patch(box, fresh) {
 }
 
 function sourceLabel(title, path) {
-  const label = title || path;
-  if (!/^https?:\/\//i.test(path)) return make("span", { title: path }, label);
+  const label = plain(title || path);
+  if (!/^https?:\/\//i.test(path)) return make("span", { title: plain(path) }, label);
   return make("a", { href: path, target: "_blank", rel: "noopener noreferrer nofollow" }, label);
 }
 
-function answerMeta({ sources, origin, outcome }, texts) {
-  const parts = [];
-  if (outcome === "handed_over") parts.push(make("span", {}, texts.handedOver));
-  if (origin === "model") parts.push(make("span", {}, texts.generated));
-  if (sources.length > 0) {
-    const items = sources.map(({ title, path }) => make("li", {}, sourceLabel(title, path)));
-    parts.push(make("span", {}, texts.sources), make("ul", { class: "sources" }, ...items));
-  }
-  return parts;
+function answerMeta(message, texts, actions) {
+  const { id, text, origin, outcome, cut } = message;
+  const copied = (button) => (done) => {
+    button.classList.toggle("done", done);
+    button.title = done ? texts.copied : texts.copy;
+  };
+  const copy = makeIconButton("copy", texts.copy, ({ currentTarget }) =>
+    copyText(text, copied(currentTarget)),
+  );
+  const again = makeIconButton("again", texts.again, () => actions.again(id));
+  const thumbs = ["up", "down"].map((vote) => thumb(message, vote, texts, actions));
+  const isAnswer = outcome === "answered";
+  const notes = [outcomeWords(outcome, texts), cut && texts.cut, origin === "model" && texts.generated];
+  return [
+    ...notes.filter(Boolean).map((words) => make("span", {}, words)),
+    ...(text ? [copy] : []),
+    ...(isAnswer ? thumbs : []),
+    ...(outcome === "refused" ? [] : [again]),
+  ];
 }
 
-function timeOf(seconds) {
-  const moment = new Date(seconds * 1000);
-  const today = moment.toDateString() === new Date().toDateString();
-  const day = today ? {} : { month: "short", day: "numeric" };
-  const words = moment.toLocaleString([], { ...day, hour: "numeric", minute: "2-digit" });
-  return make("time", { datetime: moment.toISOString() }, words);
+function outcomeWords(outcome, texts) {
+  return { handed_over: texts.handedOver, stopped: texts.stopped, failed: texts.broken }[outcome];
+}
+
+function thumb({ id, vote: given }, vote, texts, actions) {
+  const button = makeIconButton(vote, texts[vote], () => actions.vote(id, vote));
+  button.setAttribute("aria-pressed", String(given === vote));
+  return button;
 }

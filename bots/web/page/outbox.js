@@ -12,41 +12,40 @@ const TRIES_UNREACHABLE = 6;
 const TRIES_BUSY = 30;
 
 export class Outbox {
-  #post;
-  #renew;
+  #server;
   #report;
   #waiting = [];
   #running = false;
 
   /**
-   * `post(id, text)` and `renew()` are the server's requests; `report(id, state, detail)` hears
-   * how each question fares, `detail.status` being the answer that made it so.
+   * `server` is the Api; `report(id, state, detail)` hears how each question fares,
+   * `detail.status` being the answer that made it so.
    */
-  constructor({ post, renew, report }) {
-    this.#post = post;
-    this.#renew = renew;
+  constructor(server, report) {
+    this.#server = server;
     this.#report = report;
   }
 
-  /** Queue a question; a queued one is not queued again. */
-  async send(id, text) {
-    if (this.#waiting.some((question) => question.id === id)) return;
-    this.#waiting.push({ id, text });
+  /** Queue a question, as the server wants it; a queued one is not queued again. */
+  async send(question) {
+    if (this.#waiting.some(({ id }) => id === question.id)) return;
+    this.#waiting.push(question);
     if (this.#running) return;
     this.#running = true;
     for (; this.#waiting.length > 0; this.#waiting.shift()) await this.#deliver(this.#waiting[0]);
     this.#running = false;
   }
 
-  async #deliver({ id, text }) {
+  async #deliver(question) {
+    const { id } = question;
     let renewed = false;
     for (let attempt = 0; ; attempt += 1) {
-      const { status, body, retryAfter } = await this.#post(id, text);
+      const { status, body, retryAfter } = await this.#server.post(question);
       const note = typeof body.text === "string" ? body.text : "";
       if (status >= 200 && status < 300) return this.#report(id, "sent", { status });
       if (!renewed && (status === 401 || status === 403)) {
         renewed = true;
-        await this.#renew();
+        await this.#server.hello();
         continue;
       }
       if (attempt + 1 >= triesFor(status)) {

@@ -1,73 +1,77 @@
 /**
- * The server's events, for as long as the page is open.
- *
- * The browser's EventSource resumes by itself after a cut connection, with `Last-Event-ID`. It
- * gives up for good on an answer that is no stream (a 503 at a deploy, a 401 without cookie);
- * then this asks the server for a new hello until it is well, and opens a new EventSource, which
- * reads from the start.
+ * A conversation's events, for as long as it is open: read once from the start, then after each
+ * cut from the last event on. Nothing is lost, and nothing is heard twice, whatever was cut:
+ * the network, the server, or a connection that looks alive and says nothing any more.
  */
 
-import { UNREACHABLE } from "./api.js";
+import { retryAfterOf, UNREACHABLE } from "./api.js";
 import { delayAfter, pause } from "./backoff.js";
+import { EventReader } from "./events.js";
+
+const LONGEST_SILENCE_S = 40;
 
 export class Stream {
-  #url;
-  #renew;
+  #server;
   #receive;
   #report;
-  #source = null;
-  #failures = 0;
+  #controller = new AbortController();
 
   /**
-   * `renew()` is the server's hello; `receive(event, eventId)` gets every event; `report(state)`
-   * hears "open", "reconnecting" and "unavailable".
+   * `server` is the Api; `receive(event, eventId)` gets every event; `report(state)` hears
+   * "open", "reconnecting", "unavailable", and "gone" for a conversation that is not there.
    */
-  constructor(url, { renew, receive, report }) {
-    this.#url = url;
-    this.#renew = renew;
+  constructor(server, { receive, report }) {
+    this.#server = server;
     this.#receive = receive;
     this.#report = report;
   }
 
-  /** Read all events from the start, on a new connection. */
-  open() {
-    this.#source?.close();
-    const source = new EventSource(this.#url);
-    this.#source = source;
-    source.onopen = () => {
-      this.#failures = 0;
-      this.#report("open");
-    };
-    source.onmessage = ({ data, lastEventId }) => {
-      const event = parse(data);
-      if (event !== null) this.#receive(event, lastEventId);
-    };
-    source.onerror = () => {
-      const refused = source.readyState === EventSource.CLOSED;
-      this.#report(refused ? "unavailable" : "reconnecting");
-      if (refused) this.#recover(source);
-    };
+  /** Read a conversation from the start, on a new connection, and no other any more. */
+  open(conversation) {
+    this.#controller.abort();
+    this.#controller = new AbortController();
+    this.#follow(conversation, this.#controller.signal);
   }
 
-  async #recover(source) {
-    let retryAfter = 0;
+  async #follow(conversation, signal) {
+    const reader = new EventReader(this.#receive);
+    let failures = 0;
     for (;;) {
-      await pause(delayAfter(this.#failures, retryAfter));
-      if (this.#source !== source) return;
-      this.#failures += 1;
-      const answer = await this.#renew();
-      if (this.#source !== source) return;
-      if (answer.status === 200) return this.open();
-      this.#report(answer.status === UNREACHABLE ? "reconnecting" : "unavailable");
-      ({ retryAfter } = answer);
+      const heard = reader.count;
+      const { status, retryAfter } = await this.#read(conversation, reader, signal);
+      if (signal.aborted) return;
+      if (status === 404) return this.#report("gone");
+      this.#report(status === UNREACHABLE || status === 200 ? "reconnecting" : "unavailable");
+      failures = reader.count > heard ? 0 : failures + 1;
+      await pause(delayAfter(failures, retryAfter));
+      if (signal.aborted) return;
+      if (status === 401 || status === 403) await this.#server.hello();
+      if (signal.aborted) return;
     }
   }
-}
 
-function parse(data) {
-  try {
-    return JSON.parse(data);
-  } catch {
-    return null;
+  /** Read until the connection ends; `{status, retryAfter}` say how it went. */
+  async #read(conversation, reader, signal) {
+    const connection = new AbortController();
+    const cut = () => connection.abort();
+    const watch = () => setTimeout(cut, LONGEST_SILENCE_S * 1000);
+    let timer = watch();
+    signal.addEventListener("abort", cut);
+    try {
+      const response = await this.#server.events(conversation, reader.lastId, connection.signal);
+      const { status } = response;
+      if (status !== 200) return { status, retryAfter: retryAfterOf(response) };
+      this.#report("open");
+      await reader.read(response.body, () => {
+        clearTimeout(timer);
+        timer = watch();
+      });
+      return { status, retryAfter: 0 };
+    } catch {
+      return { status: UNREACHABLE, retryAfter: 0 };
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", cut);
+    }
   }
 }

@@ -1,33 +1,25 @@
 /** Questions that the server has not got yet, kept over a reload of this tab. */
 
+import { Kept } from "./kept.js";
+
 export class Unsent {
-  #key;
-  #last = "[]";
+  #kept;
 
   constructor(account) {
-    this.#key = `xiaoq-unsent-${account}`;
+    this.#kept = new Kept(`xiaoq-unsent-${account}`, [], "sessionStorage");
   }
 
-  /** The kept questions as `{id, text, at}`; none where the browser keeps nothing. */
-  load() {
-    try {
-      this.#last = sessionStorage.getItem(this.#key) ?? "[]";
-      return JSON.parse(this.#last);
-    } catch {
-      return [];
-    }
+  /** The questions, the oldest first, as they go to the server and `at`. */
+  get questions() {
+    return this.#kept.value;
   }
 
-  /** Keep those of these questions that may still be sent, and no others. */
-  save(questions) {
-    const open = questions.filter(({ state, final }) => state !== "sent" && !final);
-    const kept = JSON.stringify(open.map(({ id, text, at }) => ({ id, text, at })));
-    if (kept === this.#last) return;
-    this.#last = kept;
-    try {
-      sessionStorage.setItem(this.#key, kept);
-    } catch {
-      // A browser that forbids storage forgets an unsent question with its tab, and no more.
-    }
+  keep(question) {
+    this.drop(question.id);
+    this.#kept.value = [...this.questions, question];
+  }
+
+  drop(id) {
+    this.#kept.value = this.questions.filter((question) => question.id !== id);
   }
 }

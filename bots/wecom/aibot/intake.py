@@ -6,7 +6,8 @@ from bots.wecom.aibot.events import CHANNEL, Asked, Chosen, Voted, stream_of
 from bots.wecom.aibot.streams import Streams
 from bots.wecom.aibot.words import language_of
 from core.feedback import Feedback
-from core.inbox import Inbox, Receipt
+from core.inbox import Inbox
+from core.lanes import Receipt
 from core.metrics import Metrics
 
 log = structlog.get_logger()

@@ -90,11 +90,10 @@ class KfAccount:
         part, callback = findings[0].part, self._callback
         return [*findings, await reach(part, self._settings, callback.path, callback.seal)]
 
-    async def _hear(self, fields: Fields) -> bool:
+    async def _hear(self, fields: Fields) -> None:
         open_kfid = fields.get("OpenKfId", "")
         if fields.get("Event", "").lower() == BELL and open_kfid:
             await self._puller.ring(open_kfid, fields.get("Token", ""))
-        return True
 
 
 @asynccontextmanager

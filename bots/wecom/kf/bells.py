@@ -1,6 +1,5 @@
 """The bells of kf accounts that were not answered yet, and how far each account has been read."""
 
-import asyncio
 import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -38,6 +37,7 @@ class Bells:
     def __init__(self, store: Store, corp: str) -> None:
         self._store = store
         self._corp = corp
+        self._noted: set[str] = set()
         self._rung_key = f"xq:wecom:{{{corp}}}:rung"
         self._answer = Script(store, ANSWER)
 
@@ -47,11 +47,10 @@ class Bells:
 
     async def ring(self, open_kfid: str, token: str) -> None:
         """Note a bell in the place of an earlier one."""
-        bell = f"{time.time_ns()} {token}"
-        await asyncio.gather(
-            _ask(self._store.hset(self._key(open_kfid), "bell", bell)),
-            _ask(self._store.sadd(self._rung_key, open_kfid)),
-        )
+        await _ask(self._store.hset(self._key(open_kfid), "bell", f"{time.time_ns()} {token}"))
+        if open_kfid not in self._noted:
+            await _ask(self._store.sadd(self._rung_key, open_kfid))
+            self._noted.add(open_kfid)
 
     async def known(self) -> set[str]:
         """The accounts whose bell ever rang."""

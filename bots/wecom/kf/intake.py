@@ -33,7 +33,8 @@ from bots.wecom.kf.transcript import CUSTOMER, SERVICER, Transcript
 from bots.wecom.words import BACK, THANKS, TOO_FAST, say
 from core.audit import audit_record
 from core.feedback import Feedback
-from core.inbox import Inbox, Receipt
+from core.inbox import Inbox
+from core.lanes import Receipt
 from core.messages import Message
 from core.metrics import Metrics
 from core.personas import Personas

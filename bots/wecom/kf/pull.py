@@ -29,6 +29,9 @@ LOCK_SECONDS = 10.0
 """A process that dies while it pulls is relieved after this."""
 LOOK_SECONDS = 300.0
 """An account is looked at so often without a bell, which WeCom rings three times at most."""
+SPACING_SECONDS = 0.02
+"""From one pull of an account to the next: the first bell is answered at once, those that ring soon
+after it together. A pull for each would cost more than what it brings."""
 BUSY_SECONDS = 3.0
 """Where another process pulls; it answers our bell, or dies."""
 RETRY_SECONDS = 2.0
@@ -68,8 +71,8 @@ class Puller:
         """Write a bell down and wake who answers it; raises StoreUnavailableError."""
         if self._only and open_kfid not in self._only:
             return
-        await self._bells.ring(open_kfid, token)
         self._wake(open_kfid)
+        await self._bells.ring(open_kfid, token)
 
     async def run(self) -> None:
         """Catch up, then pull whenever a bell rings, until cancelled. Raises ChannelDownError."""
@@ -123,14 +126,15 @@ class Puller:
         while True:
             honour_cancellation()
             rung.clear()
+            began = time.monotonic()
             again = await self._try(open_kfid)
             try:
                 async with asyncio.timeout(again):
                     await rung.wait()
             except TimeoutError:
                 continue
-            if again < LOOK_SECONDS:
-                await asyncio.sleep(again)
+            rest = again if again < LOOK_SECONDS else began + SPACING_SECONDS - time.monotonic()
+            await asyncio.sleep(max(0.0, rest))
 
     async def _try(self, open_kfid: str) -> float:
         """Answer the account's bell; the seconds after which to look again."""
@@ -173,12 +177,9 @@ class Puller:
         if not is_ours:
             return BUSY_SECONDS
         try:
-            while True:
-                honour_cancellation()
-                await self._read_pages(open_kfid, bell, lock)
-                if await self._bells.answered(open_kfid, bell):
-                    return LOOK_SECONDS
-                bell = await self._bells.look(open_kfid)
+            await self._read_pages(open_kfid, bell, lock)
+            is_answered = await self._bells.answered(open_kfid, bell)
+            return LOOK_SECONDS if is_answered else SPACING_SECONDS
         finally:
             await _release(lock)
 

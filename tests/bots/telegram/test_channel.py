@@ -8,7 +8,7 @@ from peers.telegram_desk import leases, listening, only, reply
 
 from core.delivery import LeaseDelivery
 from core.errors import UndeliverableError
-from core.inbox import Entry
+from core.lanes import Entry
 from core.replies import Delta, Done, Origin, Outcome, Retract
 from core.turn import first_turn
 

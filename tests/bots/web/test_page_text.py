@@ -197,7 +197,10 @@ async def test_a_hole_asks_for_one_rereading_and_then_waits_for_the_end(page: Pa
 
 
 async def test_own_questions_stay_last_until_the_server_tells_them_back(page: Page) -> None:
-    asked = [["ask", "b", "乙", 2], told(0, "question", id="a", text="甲", at=1)]
+    asked = [
+        ["ask", {"id": "b", "text": "乙", "at": 2}],
+        told(0, "question", id="a", text="甲", at=1),
+    ]
     state = await replay(page, *asked)
     assert [(m["id"], m["state"]) for m in state["messages"]] == [("a", "sent"), ("b", "sending")]
     state = await replay(

@@ -78,24 +78,19 @@ async def test_a_suggestion_is_asked_with_one_tap(page: Page, page_server: PageS
     await expect(page.locator("#suggestions")).to_be_hidden()
 
 
-async def test_a_new_conversation_draws_a_line_and_shows_no_command(
+async def test_a_line_stands_where_the_customer_started_anew_and_the_command_does_not(
     page: Page, page_server: PageServer
 ) -> None:
-    button = page.get_by_role("button", name="新对话")
-    await expect(button).to_be_disabled()
     await page_server.tell(
-        {"type": "question", "id": "q1", "text": "在吗", "at": 1}, done(1, "在的。")
-    )
-    await button.click()
-    posted = await page_server.posted()
-    assert posted["text"] == "/new"
-    await page_server.tell(
-        {"type": "question", **posted, "at": 2}, {"type": "fresh", "id": "f1"}, done(2, "好的。")
+        {"type": "question", "id": "q1", "text": "在吗", "at": 1},
+        done(1, "在的。"),
+        {"type": "question", "id": "q2", "text": "/new", "at": 2},
+        {"type": "fresh", "id": "f1"},
+        done(2, "好的。"),
     )
     await expect(page.locator(".divider")).to_have_count(1)
     await expect(page.locator(".question .bubble")).to_have_text(["在吗"])
     await expect(page.locator("#suggestions")).to_be_visible()
-    await expect(button).to_be_disabled()
 
 
 async def test_the_page_speaks_english_to_an_english_browser(

@@ -48,3 +48,15 @@ async def test_what_a_full_inbox_cannot_take_stays_with_wecom_until_it_can(
                 desk.says(f"wm{number}", "怎么退货？")
         await wecom.wait_for(lambda: all(desk.texts(f"wm{n}") for n in range(5)), 60)
     assert all(desk.texts(f"wm{number}") == [RETURNS] for number in range(5))
+
+
+async def test_who_writes_to_the_app_when_the_inbox_is_full_is_told_so(
+    open_house, settings, wecom, app, thinking, model
+):
+    model.default = answer(delay=0.3)
+    full = {"lease_seconds": 2, "grace_seconds": 2, "backlog": 1}
+    async with open_house(settings, inbox=full, **thinking):
+        for number in range(6):
+            app.says("lihua", f"问题{number}")
+        await wecom.wait_for(lambda: any("人较多" in text for text in app.texts("lihua")))
+    assert all(delivery.acked for delivery in wecom.courier.deliveries)

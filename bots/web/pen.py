@@ -1,0 +1,156 @@
+"""Writes the events of one reply into its conversation's stream.
+
+Every write goes through the delivery record, so it is fenced and the final event happens exactly
+once. Deltas are folded into one entry every few milliseconds and removed when the whole text
+stands. Every write also asks whether the visitor has stopped the answer; news of a stop only has it
+ask at once.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+from bots.web.events import (
+    Event,
+    delta_event,
+    done_event,
+    emit,
+    fresh_event,
+    page_id,
+    retract_event,
+    start_event,
+    stop_key,
+    stream_key,
+    thinking_event,
+)
+from core.channel import Delivery
+from core.errors import StoppedError
+from core.redis import Effect, Partition
+from core.replies import Delta, Reply, Retract
+from core.turn import Turn
+
+FOLD_SECONDS = 0.025
+THINKING_SECONDS = 0.2
+"""An answer that comes sooner needs no word that it is being thought of."""
+LASTING = ("start",)
+"""Events of an answer in the making that stay when it stands: they keep its place."""
+
+
+def _nothing() -> None:
+    pass
+
+
+class Pen:
+    """Writes one reply."""
+
+    def __init__(
+        self, partition: Partition, turn: Turn, delivery: Delivery, history_hours: float
+    ) -> None:
+        self._partition = partition
+        self._conversation = turn.address.key
+        self._questions = {page_id(message.id) for message in turn.messages}
+        self._delivery = delivery
+        self._history_hours = history_hours
+        self.interrupt: Callable[[], None] = _nothing
+        """Called when the visitor has stopped the answer."""
+        self._is_stopped = False
+        self._has_news = asyncio.Event()
+        self._writing = asyncio.Lock()
+        self._has_started = False
+        self._waiting: list[str] = []
+        self._is_retracted = False
+        self._shown = ""
+        self._entries: list[str] = []
+
+    def wake(self) -> None:
+        """Look soon whether the answer was stopped."""
+        self._has_news.set()
+
+    def heed_stop(self) -> None:
+        """Raise StoppedError if the visitor wants no more."""
+        if self._is_stopped:
+            raise StoppedError(self._shown)
+
+    async def note(self, event: Delta | Retract) -> None:
+        """Write the first text at once, and take up what follows for the next fold."""
+        if isinstance(event, Retract):
+            self._waiting.clear()
+            self._is_retracted = True
+        else:
+            self._waiting.append(event.text)
+        if self._has_started:
+            self._has_news.set()
+        else:
+            async with self._writing:
+                await self._write(self._events())
+        self.heed_stop()
+
+    async def fold(self) -> None:
+        """Write what gathers every few milliseconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(THINKING_SECONDS):
+                await self._has_news.wait()
+        if not self._has_started:
+            async with self._writing:
+                await self._write([thinking_event(self._delivery.reply_id)])
+        while True:
+            await self._has_news.wait()
+            await asyncio.sleep(FOLD_SECONDS)
+            self._has_news.clear()
+            async with self._writing:
+                await self._write(self._events())
+
+    async def finish(self, reply: Reply, folding: asyncio.Task[None]) -> None:
+        """Write the whole answer and clear its deltas away; nothing if that was done before."""
+        async with self._writing:  # so that no delta can follow the end
+            folding.cancel()
+        if self._delivery.sent:
+            return
+        events = [] if self._has_started else [start_event(self._delivery.reply_id)]
+        if reply.fresh:
+            events.append(fresh_event(self._delivery.reply_id))
+        effects = self._emit([*events, done_event(self._delivery.reply_id, reply)])
+        await self._delivery.delivered(1, [*effects, *self._sweep()])
+
+    async def wipe(self, folding: asyncio.Task[None]) -> None:
+        """Clear the deltas away, for another pen to write the end."""
+        async with self._writing:
+            folding.cancel()
+        if effects := self._sweep():
+            await self._delivery.write(effects)
+
+    def _events(self) -> list[Event]:
+        """What has gathered since the last write."""
+        reply_id = self._delivery.reply_id
+        events = []
+        if not self._has_started and (self._waiting or self._is_retracted):
+            self._has_started = True
+            events.append(start_event(reply_id))
+        if self._is_retracted:
+            self._is_retracted = False
+            self._shown = ""
+            events.append(retract_event(reply_id))
+        if text := "".join(self._waiting):
+            self._waiting.clear()
+            events.append(delta_event(reply_id, len(self._shown), text))
+            self._shown += text
+        return events
+
+    async def _write(self, events: list[Event]) -> None:
+        """Write events, and ask whether the answer was stopped."""
+        effects = self._emit(events) if events else []
+        asked: Effect = ("GET", stop_key(self._partition, self._conversation))
+        said = await self._delivery.write([*effects, asked])
+        written = zip(said, events, strict=False)
+        self._entries += [entry for entry, event in written if event["type"] not in LASTING]
+        if said[-1] in self._questions and not self._is_stopped:
+            self._is_stopped = True
+            self.interrupt()
+
+    def _sweep(self) -> list[Effect]:
+        """The effect that removes what the whole answer replaces."""
+        key = stream_key(self._partition, self._conversation)
+        return [("XDEL", key, *self._entries)] if self._entries else []
+
+    def _emit(self, events: list[Event]) -> list[Effect]:
+        return emit(self._partition, self._conversation, events, self._history_hours)

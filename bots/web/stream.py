@@ -1,0 +1,102 @@
+"""The stream of a conversation's events to one open page."""
+
+import asyncio
+import json
+import re
+from typing import Any
+
+from aiohttp import web
+
+from bots.web.events import Event, stream_key
+from bots.web.news import Entry, News, Reader
+from core.errors import StoreUnavailableError
+from core.inbox import Inbox
+from core.redis import UNAVAILABLE, Store
+
+KEEP_ALIVE_SECONDS = 15.0
+EVENTS_AT_ONCE = 200
+EVENT_ID = re.compile(r"\d{1,15}-\d{1,10}")
+BEGINNING = "0-0"
+HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",
+}
+
+
+class EventStreams:
+    """Tells pages what happens in conversations."""
+
+    def __init__(self, store: Store, inbox: Inbox, news: News) -> None:
+        self._store = store
+        self._inbox = inbox
+        self._news = news
+
+    async def serve(self, request: web.Request, conversation: str, last: str) -> web.StreamResponse:
+        """Stream the events after `last`, then whatever comes; raises TooManyPagesError."""
+        with self._news.follow(conversation) as reader:
+            return await self._stream(request, conversation, last, reader)
+
+    async def past(self, conversation: str) -> list[Event]:
+        """All events that are kept; raises StoreUnavailableError."""
+        events: list[Event] = []
+        last = BEGINNING
+        while entries := await self._read(self._key(conversation), last):
+            events += [json.loads(event) for _, event in entries]
+            last = entries[-1][0]
+        return events
+
+    async def _stream(
+        self, request: web.Request, conversation: str, last: str, reader: Reader
+    ) -> web.StreamResponse:
+        key = self._key(conversation)
+        response = web.StreamResponse(headers=HEADERS)
+        entries = await self._next(key, last, reader)
+        await response.prepare(request)
+        await response.write(b"retry: 1000\n\n")
+        while not self._news.is_closing:
+            if entries:
+                lines = [f"id: {entry}\ndata: {event}\n\n" for entry, event in entries]
+                await response.write("".join(lines).encode())
+                last = entries[-1][0]
+            if not reader.has_gap:
+                await self._wait(response, reader)
+            try:
+                entries = await self._next(key, last, reader)
+            except StoreUnavailableError:
+                break  # the page connects again and is told 503
+        return response
+
+    async def _wait(self, response: web.StreamResponse, reader: Reader) -> None:
+        try:
+            async with asyncio.timeout(KEEP_ALIVE_SECONDS):
+                await reader.wait()
+        except TimeoutError:
+            reader.miss()
+            await response.write(b": keep-alive\n\n")
+
+    async def _next(self, key: str, last: str, reader: Reader) -> list[Entry]:
+        """The events after `last`: those heard, or those in the stream where some may be missed."""
+        has_gap = reader.has_gap
+        heard = reader.take()
+        if not has_gap:
+            return [entry for entry in heard if _order(entry[0]) > _order(last)]
+        found = await self._read(key, last)
+        if len(found) == EVENTS_AT_ONCE:
+            reader.miss()
+        return found
+
+    async def _read(self, key: str, last: str) -> list[Entry]:
+        try:
+            found: Any = await self._store.xrange(key, min=f"({last}", count=EVENTS_AT_ONCE)
+        except UNAVAILABLE as error:
+            raise StoreUnavailableError from error
+        return [(entry, fields["event"]) for entry, fields in found]
+
+    def _key(self, conversation: str) -> str:
+        return stream_key(self._inbox.partition(conversation), conversation)
+
+
+def _order(entry: str) -> tuple[int, ...]:
+    """Where an event stands in its stream."""
+    return tuple(int(part) for part in entry.split("-"))

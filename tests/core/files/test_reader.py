@@ -1,0 +1,120 @@
+"""Files of every kind, and files that want to do harm, read by the child process."""
+
+import asyncio
+import io
+import zipfile
+
+import docx
+import pytest
+from documents import pdf_of, word_of
+
+from core.enclosures import DOCUMENT_CHARACTERS
+from core.files.kinds import Reason, UnreadableError
+from core.files.reader import BusyError, FileReader
+
+MEBIBYTE = 1 << 20
+
+
+@pytest.fixture
+def reader():
+    return FileReader(places=2, seconds=20, memory_bytes=512 * MEBIBYTE)
+
+
+async def reason_of(reader, content):
+    with pytest.raises(UnreadableError) as caught:
+        await reader.read(content)
+    return caught.value.reason
+
+
+async def test_a_word_document_is_read_with_its_tables_in_order(reader):
+    document = docx.Document()
+    document.add_paragraph("退货政策")
+    row = document.add_table(1, 2).rows[0]
+    row.cells[0].text, row.cells[1].text = "七天", "免费"
+    document.add_paragraph("完")
+    packed = io.BytesIO()
+    document.save(packed)
+    reading = await reader.read(packed.getvalue())
+    assert (reading.kind, reading.text) == ("docx", "退货政策\n七天 | 免费\n完")
+
+
+async def test_a_pdf_is_read(reader):
+    reading = await reader.read(pdf_of("Returns within seven days"))
+    assert (reading.kind, reading.text) == ("pdf", "Returns within seven days")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
+async def test_text_is_read_in_the_encodings_that_customers_use(reader, encoding):
+    reading = await reader.read("# 退货\n七天".encode(encoding))
+    assert (reading.kind, reading.text) == ("text", "# 退货\n七天")
+
+
+async def test_a_long_file_is_cut_and_says_so(reader):
+    reading = await reader.read(b"a line\n" * DOCUMENT_CHARACTERS)
+    assert (len(reading.text), reading.is_cut) == (DOCUMENT_CHARACTERS, True)
+    reading = await reader.read(word_of("x" * (DOCUMENT_CHARACTERS + 1)))
+    assert (len(reading.text), reading.is_cut) == (DOCUMENT_CHARACTERS, True)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", Reason.EMPTY),
+        (b" \n ", Reason.EMPTY),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 64, Reason.IMAGE),
+        (b"\xff\xd8\xff\xe0 jpeg", Reason.IMAGE),
+        (b"\x7fELF\x02\x01\x01\0\0", Reason.UNKNOWN),
+        (b"%PDF-1.7 and nothing after it", Reason.DAMAGED),
+        (b"PK\x03\x04 and nothing after it", Reason.DAMAGED),
+        (pdf_of(""), Reason.NO_TEXT),
+    ],
+)
+async def test_what_cannot_be_read_has_a_reason(reader, content, reason):
+    assert await reason_of(reader, content) == reason
+
+
+async def test_an_archive_that_is_no_word_document_is_not_read(reader):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("xl/workbook.xml", "<workbook/>")
+    assert await reason_of(reader, packed.getvalue()) == Reason.UNKNOWN
+
+
+async def test_a_zip_bomb_is_not_unpacked(reader):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("word/document.xml", b"\0" * 120_000_000)
+    assert len(packed.getvalue()) < MEBIBYTE
+    assert await reason_of(reader, packed.getvalue()) == Reason.TOO_HEAVY
+
+
+async def test_entities_of_a_document_are_not_resolved(reader, tmp_path):
+    secret = tmp_path / "secret.txt"
+    secret.write_text("the company's secret")
+    hostile = word_of("innocent", entity=f'<!DOCTYPE a [<!ENTITY x SYSTEM "file://{secret}">]>')
+    assert "secret" not in (await reader.read(hostile)).text
+
+
+async def test_a_file_that_takes_too_much_memory_is_given_up():
+    small = FileReader(places=1, seconds=20, memory_bytes=128 * MEBIBYTE)
+    assert await reason_of(small, b"x" * 100_000_000) == Reason.TOO_HEAVY
+
+
+async def test_a_file_that_takes_too_long_is_given_up():
+    hasty = FileReader(places=1, seconds=0.01, memory_bytes=512 * MEBIBYTE)
+    assert await reason_of(hasty, b"text") == Reason.TOO_HEAVY
+
+
+async def test_more_files_than_may_wait_are_turned_away():
+    reader = FileReader(places=1, seconds=20, memory_bytes=512 * MEBIBYTE)
+    said = await asyncio.gather(*(reader.read(b"text") for _ in range(7)), return_exceptions=True)
+    assert sum(isinstance(each, BusyError) for each in said) == 2
+    assert (await reader.read(b"text")).text == "text"
+
+
+async def test_a_reader_that_is_cancelled_leaves_its_place(reader):
+    reading = asyncio.create_task(reader.read(b"text"))
+    await asyncio.sleep(0)
+    reading.cancel()
+    await asyncio.wait([reading])
+    assert (await reader.read(b"text")).text == "text"
