@@ -1,6 +1,6 @@
 """How each part of a house is asked for its health, and gauges that are read at a scrape."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any, get_args
@@ -32,6 +32,8 @@ def watch_parts(house: House) -> None:
 
 async def refresh_gauges(house: House) -> None:
     """Bring the gauges up to date; an outage leaves them as they were."""
+    _, report = await house.health.report()
+    _show_parts(house.metrics, report["parts"])
     if house.units:
         _count_units(house.metrics, house.units.units)
         house.metrics.of_units.families = await house.units.numbers()
@@ -83,6 +85,12 @@ async def _model(house: House) -> Part:
         facts["units"] = [asdict(unit) for unit in units]
         is_whole = is_whole and all(u.state == "ready" and not u.lost_cards for u in units)
     return Part(State.OK if is_whole else State.DEGRADED, facts)
+
+
+def _show_parts(metrics: Metrics, parts: Mapping[str, Mapping[str, Any]]) -> None:
+    for name, part in parts.items():
+        for state in State:
+            metrics.parts.labels(part=name, state=state).set(part["state"] == state)
 
 
 def _count_units(metrics: Metrics, units: Sequence[UnitState]) -> None:

@@ -72,6 +72,12 @@ class Metrics:
         self.failures = Counter(
             "xiaoq_attempt_failures", "Attempts that broke", ["error"], registry=registry
         )
+        self.parts = Gauge(
+            "xiaoq_part_state",
+            "1 for the state in which a part is, as /ready tells it",
+            ["part", "state"],
+            registry=registry,
+        )
         self.units = Gauge(
             "xiaoq_model_units", "Units of the model run here", ["state"], registry=registry
         )
