@@ -38,6 +38,13 @@ async def visitor():
         yield Visitor(session, "")
 
 
+def use_model(machine, peer) -> None:
+    """Name a model server in the secrets, as docker/secrets.sh does."""
+    endpoints = machine[1] / "xiaoq_inference__endpoints"
+    endpoints.write_text(json.dumps([{"url": peer.url, "model": "peer"}]))
+    endpoints.chmod(0o444)
+
+
 async def probed(machine, base: str) -> int:
     """What the health check of the image makes of a server."""
     port = base.rpartition(":")[2]
@@ -80,9 +87,7 @@ async def test_a_place_outside_its_state_cannot_be_written_to(machine):
 async def test_an_open_answer_is_finished_within_the_grace_of_the_compose_file(
     machine, peer, visitor
 ):
-    endpoints = machine[1] / "xiaoq_inference__endpoints"
-    endpoints.write_text(json.dumps([{"url": peer.url, "model": "peer"}]))
-    endpoints.chmod(0o444)
+    use_model(machine, peer)
     go_on = asyncio.Event()
     peer.script(stream(chunk("请稍"), go_on, chunk("等。"), chunk(finish="stop")))
     grace = load_yaml(COMPOSE)["services"]["xiaoq"]["stop_grace_period"]
@@ -98,6 +103,17 @@ async def test_an_open_answer_is_finished_within_the_grace_of_the_compose_file(
             go_on.set()
         assert await server.ended() == 0
     assert answer.result()["text"] == "请稍等。"
+
+
+async def test_a_file_of_a_customer_is_read_there(machine, peer, visitor):
+    use_model(machine, peer)
+    async with contained(machine, command()) as server:
+        visitor.base = server.base
+        await visitor.hello()
+        told = {"Content-Type": "application/octet-stream"}
+        url = f"{server.base}/web/main/files?name=order.txt"
+        async with visitor.session.post(url, data="订单 4711".encode(), headers=told) as answer:
+            assert (answer.status, (await answer.json())["characters"]) == (201, 7)
 
 
 async def test_one_image_is_gateway_and_worker(machine, visitor):
