@@ -34,7 +34,8 @@ export class Stream {
   }
 
   async #follow(conversation, signal) {
-    const reader = new EventReader(this.#receive);
+    // What the old connection has still to tell would be taken for news by who reads anew.
+    const reader = new EventReader((...news) => signal.aborted || this.#receive(...news));
     let failures = 0;
     for (;;) {
       const heard = reader.count;
