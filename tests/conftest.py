@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 import redis
+from hypothesis import settings
 
 from core.embedded_redis import find_server
 from core.redis import Store, open_store
+
+# A machine that is busy with other things makes no example wrong.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 ROOT = Path(__file__).parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
