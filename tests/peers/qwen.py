@@ -34,13 +34,14 @@ NOT_SPECIAL = (
 ADDED = [*SPECIAL, *NOT_SPECIAL]
 
 Ranks = dict[bytes, int]
+CORPUS = Path(__file__).with_name("qwen_corpus.md")
 
 
 @cache
 def small_tokenizer() -> str:
     """Describe a tokenizer of some hundred tokens with Qwen's added tokens."""
-    here = Path(__file__)
-    texts = [here.read_text(), (here.parents[2] / "README.md").read_text()]
+    # A text of its own: with other words there would be other tokens, and other ids in the tests.
+    texts = [CORPUS.read_text("utf-8")]
     tokenizer = _byte_level(Tokenizer(models.BPE()))
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = BpeTrainer(vocab_size=1000, initial_alphabet=alphabet, show_progress=False)
