@@ -57,7 +57,10 @@ def say(line: str) -> None:
 
 
 def save(file: Path, job: dict[str, object]) -> None:
-    file.write_text(json.dumps(job))
+    """Keep a state; one that is ended in the middle leaves the one before."""
+    fresh = file.with_suffix(".new")
+    fresh.write_text(json.dumps(job))
+    fresh.replace(file)
 
 
 if __name__ == "__main__":
