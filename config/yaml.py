@@ -7,9 +7,11 @@ Complaints go to administrators who are no programmers, as `file:line: what and 
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from _ruamel_yaml import CParser
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -28,6 +30,9 @@ _KNOWN_TAGS = {_TAG + kind for kind in (*_TYPES, "str", "timestamp", "map", "seq
 _FULL_WIDTH_COLON = (
     "the colon ： should be a half-width one with a space behind it, as in name: 小Q"
 )
+
+# libyaml takes these otherwise than ruamel.yaml: tabs, rare ends of lines, a comment right after |.
+_PARSED_DIFFERENTLY = re.compile("[\t\x85\u2028\u2029\ufeff]|[|>][-+0-9]*#")
 
 # The parser's own words (ruamel.yaml 0.19), and what they mean to somebody who edits a text.
 _REASONS = {
@@ -82,7 +87,7 @@ def load_yaml(path: Path) -> YamlMap:
 
 def parse_yaml(text: str, path: Path) -> YamlMap:
     """Like `load_yaml`, of a text already read; `path` only names it in complaints."""
-    root = compose(text, path)
+    root = _compose_plain(text) or compose(text, path)
     if root is None or root.tag == f"{_TAG}null":
         return YamlMap(line=1)
     builder = _Builder()
@@ -128,10 +133,8 @@ def read_text(path: Path) -> str:
 
 def compose(text: str, path: Path) -> Node | None:
     """Parse into nodes that know their places; raise ConfigError with line, column and reason."""
-    reader = YAML(typ="safe", pure=True)
-    reader.composer.warn_double_anchors = False  # every anchor is refused anyway
     try:
-        root: Node | None = reader.compose(text)
+        root: Node | None = _reader().compose(text)
     except MarkedYAMLError as error:
         raise ConfigError(f"{path}:{_explain(error, text)}") from error
     except ReaderError as error:
@@ -146,12 +149,33 @@ def compose(text: str, path: Path) -> Node | None:
     return root
 
 
+def _compose_plain(text: str) -> Node | None:
+    """Like `compose`, five times faster; None where libyaml does not take the text.
+
+    Only its parser is used: its composer is recursive C, and deep nesting ends the process.
+    """
+    if _PARSED_DIFFERENTLY.search(text):
+        return None
+    reader = _reader()
+    reader.Parser = lambda loader: CParser(text)  # noqa: ARG005 - the name it is called with
+    with suppress(YAMLError, RecursionError):
+        root: Node | None = reader.compose(text)
+        return root
+    return None
+
+
+def _reader() -> YAML:
+    reader = YAML(typ="safe", pure=True)
+    reader.composer.warn_double_anchors = False  # every anchor is refused anyway
+    return reader
+
+
 class _Builder:
     """Makes plain values of nodes and collects what XiaoQ does not take."""
 
     def __init__(self) -> None:
         self.problems: set[tuple[int, str]] = set()
-        self._construct = YAML(typ="safe", pure=True).constructor.construct_object
+        self._construct = _reader().constructor.construct_object
 
     def group(self, node: MappingNode, depth: int = 0) -> YamlMap:
         """Make a group, each of its names once."""

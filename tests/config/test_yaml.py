@@ -243,3 +243,44 @@ def test_no_text_at_all_breaks_the_reader(text):
 @given(st.text(alphabet="ab:- \n#|>{}[],\"'*&!%@\\\t：", max_size=30))
 def test_no_yaml_like_text_breaks_the_reader(text):
     assert all(line.startswith("a.yaml:") for line in lines_about(text))
+
+
+SAMPLE = Path(__file__).parents[2] / "config" / "personas"
+SPOILERS = [
+    ":",
+    ": ",
+    "- ",
+    "'",
+    '"',
+    "&a ",
+    "*a",
+    "!x ",
+    "#",
+    "|",
+    "{",
+    "[",
+    "]",
+    "}",
+    ",",
+    "\n",
+    "：",
+]
+
+
+@settings(deadline=None)  # a busy machine is no failure
+@given(st.randoms(use_true_random=False))
+def test_a_text_means_the_same_to_the_fast_parser_as_to_the_exact_one(dice):
+    text = dice.choice(sorted(SAMPLE.glob("*.yaml"))).read_text("utf-8")
+    lines = text.splitlines(keepends=True)
+    start = dice.randrange(len(lines))
+    text = "".join(lines[start : start + 25])
+    place = dice.randrange(len(text) + 1)
+    text = text[:place] + dice.choice(SPOILERS) + text[place + dice.randrange(3) :]
+    exactly = "#\t\n"  # a tab is left to the exact parser
+
+    assert lines_about(text) == [
+        f"a.yaml:{int(line) - 1}:{rest}"
+        for _, line, rest in (said.split(":", 2) for said in lines_about(exactly + text))
+    ]
+    if not lines_about(text):
+        assert parse_yaml(text, FILE) == parse_yaml(exactly + text, FILE)
