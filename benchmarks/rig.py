@@ -49,6 +49,10 @@ class Product:
             "XIAOQ_LIMITS__PER_MINUTE": "1000000",
             "XIAOQ_LIMITS__BURST": "1000000",
         }
+        # As installed: modules are compiled once, and not at each start.
+        environment = {
+            name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
+        }
         log = (self.state.parent / "xiaoq.log").open("ab")
         command = [sys.executable, "-m", "bots", "run"]
         pin = ["taskset", "-c", self.cores] if self.cores else []
@@ -57,7 +61,7 @@ class Product:
             self.process = subprocess.Popen(  # noqa: ASYNC220 - forks and returns
                 [*pin, *command],
                 cwd=ROOT,
-                env=os.environ | settings | self.extra,
+                env=environment | settings | self.extra,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

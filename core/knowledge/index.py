@@ -73,7 +73,7 @@ class Index:
         """
         if self.texts is None:
             return []
-        tokens = list(weigh(question[:QUESTION_CHARACTERS]))
+        tokens = weigh(question[:QUESTION_CHARACTERS])
         own = self._spoken(language)
         score = self.texts.relevance(tokens) * self.allowed
         sure = np.zeros(len(score), np.bool_)

@@ -107,5 +107,5 @@ def rarity(frequencies: NDArray[np.generic], total: int) -> Floats:
     return np.log1p((total - found + 0.5) / (found + 0.5)).astype(np.float32)
 
 
-def _kept(tokens: Iterable[Token]) -> Iterable[str]:
-    return (token for token, weight in tokens if weight != FUNCTION_WEIGHT)
+def _kept(tokens: Iterable[Token]) -> list[str]:
+    return [token for token, weight in tokens if weight != FUNCTION_WEIGHT]

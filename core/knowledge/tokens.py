@@ -8,8 +8,8 @@ full and half width, upper and lower case are the same.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
-from functools import cache
+from collections.abc import Iterable
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -36,16 +36,24 @@ _PHRASE: Final = CHINESE_PHRASES | ENGLISH_PHRASES
 _VOWEL: Final = re.compile("[aeiouy]")
 
 
-def weigh(text: str) -> Iterator[Token]:
+def weigh(text: str) -> list[Token]:
     """Every token of a text, in order and as often as it stands there, with its weight."""
-    for found in _RUNS.finditer(normalise(text)):
-        dense, spaced = found.groups()
+    tokens: list[Token] = []
+    for dense, spaced in _RUNS.findall(normalise(text)):
         if dense:
-            yield from ((f".{word}", _weight(word)) for word in _cut(dense))
-            yield from ((piece, PIECE_WEIGHT) for piece in _pieces(dense))
+            tokens += [(f".{word}", _weight(word)) for word in _cut(dense)]
+            tokens += [(piece, PIECE_WEIGHT) for piece in dense]
+            tokens += [(first + second, PIECE_WEIGHT) for first, second in pairwise(dense)]
         else:
-            yield f".{_stem(spaced)}", _weight(spaced)
-            yield from ((piece, PIECE_WEIGHT) for piece in _trigrams(f"_{spaced}_"))
+            tokens += _weigh_spaced(spaced)
+    return tokens
+
+
+@lru_cache(4096)
+def _weigh_spaced(word: str) -> tuple[Token, ...]:
+    edged = f"_{word}_"
+    pieces = [(edged[start : start + 3], PIECE_WEIGHT) for start in range(len(edged) - 2)]
+    return ((f".{_stem(word)}", _weight(word)), *pieces)
 
 
 def load_dictionary() -> None:
@@ -86,15 +94,6 @@ def _cut(text: str) -> list[str]:
 
     # Without the hidden Markov model: it invents words, R@1 on CMRC 2018 0.968 instead of 0.973.
     return cut(text, False)
-
-
-def _pieces(text: str) -> Iterator[str]:
-    yield from text
-    yield from map("".join, pairwise(text))
-
-
-def _trigrams(text: str) -> Iterator[str]:
-    return (text[start : start + 3] for start in range(len(text) - 2))
 
 
 def _stem(word: str) -> str:
