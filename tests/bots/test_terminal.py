@@ -258,15 +258,16 @@ async def test_a_person_gets_a_prompt_and_colours_and_leaves_with_ctrl_c(tmp_pat
         )
         os.close(keyboard)
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 first = await read_until(screen, "> ")
                 os.write(screen, "在吗\n".encode())
                 answer = await read_until(screen, "> ")
-                # Again, for readline misses a signal that comes just before it waits for a key.
+                # Again, for readline misses a signal that comes just before it waits for a key;
+                # but not soon, for one that comes while Python shuts down kills it.
                 while process.returncode is None:
                     process.send_signal(signal.SIGINT)
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(process.wait(), 1)
+                        await asyncio.wait_for(process.wait(), 10)
         finally:
             if process.returncode is None:
                 process.kill()
