@@ -126,7 +126,7 @@ async def running(
             yield house
         finally:
             stop.set()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await asyncio.wait([work])
 
 
@@ -177,7 +177,7 @@ class Visitor:
 
     async def until(self, type_: str, reply: str) -> dict[str, Any]:
         """Wait for an event about an answer."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             async for event in self.events():
                 if event["type"] == type_ and event.get("reply") == reply:
                     return event
@@ -207,7 +207,7 @@ class Visitor:
         """Send a message and wait for its answer."""
         status, identity = await self.post(text)
         assert status == 202, status
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             return await self.answer_to(identity)
 
 
