@@ -9,6 +9,9 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 
+# Tests start many processes, and each of them would compile everything again.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: run test test-model lint clean
 
 run: $(VENV)/.run

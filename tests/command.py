@@ -15,7 +15,7 @@ from company import free_port
 
 READY = "Server is ready to accept requests"
 ROOT = Path(__file__).parent.parent
-SECONDS = 20.0
+SECONDS = 60.0
 """Longest time for anything a command does."""
 
 

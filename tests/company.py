@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import secrets
 import socket
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,8 @@ entries:
     questions: [How do I return an item?, I want to send my order back]
     answer: You can return it within seven days on the order page.
 """
+PORTS = range(11_000, 32_000)
+"""Those a test may choose; Linux gives out higher ones by itself, to servers and clients alike."""
 WORDS = """\
 description: insults
 action: refuse
@@ -104,10 +107,12 @@ def settings_for(folder: Path, redis_url: str, **sections: Any) -> Settings:
 
 
 def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port nobody listens on now, and nobody is given by the system before it is used."""
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @asynccontextmanager
@@ -121,7 +126,7 @@ async def running(
             yield house
         finally:
             stop.set()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await asyncio.wait([work])
 
 
@@ -172,7 +177,7 @@ class Visitor:
 
     async def until(self, type_: str, reply: str) -> dict[str, Any]:
         """Wait for an event about an answer."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             async for event in self.events():
                 if event["type"] == type_ and event.get("reply") == reply:
                     return event
@@ -202,7 +207,7 @@ class Visitor:
         """Send a message and wait for its answer."""
         status, identity = await self.post(text)
         assert status == 202, status
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             return await self.answer_to(identity)
 
 

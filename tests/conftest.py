@@ -1,5 +1,6 @@
 """Fixtures on real parts: a Redis server for the session, an empty database for each test."""
 
+import os
 import subprocess
 import time
 from collections.abc import AsyncGenerator, Generator
@@ -18,6 +19,14 @@ settings.load_profile("patient")
 
 ROOT = Path(__file__).parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Single files run plainly; folders in more processes than processors: many tests wait."""
+    named = [Path(name.partition("::")[0]) for name in config.option.file_or_dir]
+    if named and not any(path.is_dir() for path in named):
+        return 0
+    return (os.cpu_count() or 1) + 2
 
 
 @pytest.fixture(scope="session")

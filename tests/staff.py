@@ -79,7 +79,7 @@ def finished(peer: SlackPeer, channel: str | None = None) -> list[Message]:
 
 async def nothing_left(house: House) -> None:
     """Wait until every message that was taken is done."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while (await house.inbox.depth())[0]:
             await asyncio.sleep(0.01)
 

@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
@@ -44,8 +45,9 @@ class Pinyin:
         return tuple("".join(way) for way in product(*ways))
 
 
+@cache
 def load_pinyin() -> Pinyin:
-    """Read the character dictionary of pypinyin 0.55; takes some 40 ms.
+    """Read the character dictionary of pypinyin 0.55; takes some 40 ms the first time.
 
     The file is read and the package not imported: it would load its dictionary of phrases, three
     times the size, or want an environment variable set against that.

@@ -52,7 +52,7 @@ def metrics():
 
 
 async def heard(ears: Ears, account: Scripted) -> None:
-    async with asyncio.timeout(10), beside(ears.run()):
+    async with asyncio.timeout(30), beside(ears.run()):
         await account.hears.wait()
 
 

@@ -77,7 +77,7 @@ async def test_an_answer_that_was_begun_is_finished_before_the_end(company, peer
         await visitor.hello()
         _, identity = await visitor.post("在吗")
         await peer.until(lambda: peer.open == 1)
-        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
             answer = group.create_task(visitor.answer_to(identity))
             server.signal(signal.SIGTERM)
             await server.until_said("finishing open turns")
@@ -113,7 +113,7 @@ async def test_what_was_accepted_is_answered_after_a_kill_and_a_restart(company,
         await server.process.wait()
         # The embedded Redis outlives a kill; the next start takes it over.
         env = environment(company, http__port=env["XIAOQ_HTTP__PORT"])
-        async with started(env=env) as again, asyncio.timeout(10):
+        async with started(env=env) as again, asyncio.timeout(60):
             answer = await visitor.answer_to(first)
             again.signal(signal.SIGINT)
             assert await again.ended() == 0

@@ -20,7 +20,7 @@ from peers import scripted_serve
 from peers.model_folder import SMALL, write_half
 
 READY = "Server is ready to accept requests"
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 @dataclass

@@ -79,7 +79,7 @@ async def test_an_answer_is_shown_as_it_is_written(company, redis_url, store, ch
         async with running(settings), asyncio.TaskGroup() as group:
             talk = group.create_task(chat(f"http://127.0.0.1:{settings.http.port}", "在吗"))
             seen = ""
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while "您好，" not in seen.partition("leaves")[2]:
                     await asyncio.sleep(0.01)
                     seen += capsys.readouterr().out
@@ -203,7 +203,7 @@ async def test_a_server_that_comes_back_gets_the_message_once_more(chat):
         async with open_desk(Desk(), port) as desk:
             desk.post_answers = [(503, {})]
             talk = group.create_task(chat(desk.url, "在吗"))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not desk.posts:
                     await asyncio.sleep(0.01)
         desk.streams = [[done("好")]]
@@ -258,15 +258,16 @@ async def test_a_person_gets_a_prompt_and_colours_and_leaves_with_ctrl_c(tmp_pat
         )
         os.close(keyboard)
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 first = await read_until(screen, "> ")
                 os.write(screen, "在吗\n".encode())
                 answer = await read_until(screen, "> ")
-                # Again, for readline misses a signal that comes just before it waits for a key.
+                # Again, for readline misses a signal that comes just before it waits for a key;
+                # but not soon, for one that comes while Python shuts down kills it.
                 while process.returncode is None:
                     process.send_signal(signal.SIGINT)
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(process.wait(), 1)
+                        await asyncio.wait_for(process.wait(), 10)
         finally:
             if process.returncode is None:
                 process.kill()

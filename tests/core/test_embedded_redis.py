@@ -28,7 +28,7 @@ def is_running(pid: int) -> bool:
 
 
 async def wait_until_gone(pid: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while is_running(pid):
             await asyncio.sleep(0.01)
 
@@ -43,7 +43,7 @@ async def test_it_keeps_what_was_written_over_a_clean_stop(tmp_path):
 async def test_stopping_at_once_does_not_hang(tmp_path):
     async with open_embedded_redis(tmp_path):
         for pause in range(40):
-            async with asyncio.timeout(5), open_embedded_redis(tmp_path):
+            async with asyncio.timeout(30), open_embedded_redis(tmp_path):
                 await asyncio.sleep(pause / 50_000)
 
 
@@ -91,7 +91,7 @@ async def test_it_is_started_again_when_it_dies(tmp_path):
     async with open_embedded_redis(tmp_path) as url, open_store(url) as store:
         await store.set("k", "v")
         os.kill(await process_id(url), signal.SIGKILL)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while await is_away(store):
                 await asyncio.sleep(0.05)
         assert await store.get("k") == "v"

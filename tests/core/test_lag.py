@@ -11,7 +11,7 @@ from core.tasks import beside
 
 async def test_a_loop_that_keeps_up_holds_nobody_up():
     lag = Lag()
-    async with beside(lag.watch()), asyncio.timeout(1):
+    async with beside(lag.watch()), asyncio.timeout(30):
         await asyncio.sleep(0.05)
         for _ in range(100):
             await lag.settle()
@@ -27,5 +27,5 @@ async def test_while_the_loop_is_behind_new_work_waits_and_then_goes_on():
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0):
                 await lag.settle()
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(30):
             await lag.settle()

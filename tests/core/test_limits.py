@@ -9,9 +9,9 @@ NAME = "0" * 24
 
 async def test_a_burst_passes_and_then_the_rate_holds(store):
     limiter = Limiter(store, 4)
-    waits = [await limiter.wait_seconds(NAME, 60, 3) for _ in range(5)]
+    waits = [await limiter.wait_seconds(NAME, 6, 3) for _ in range(5)]
     assert waits[:3] == [0, 0, 0]
-    assert 0.5 < waits[3] <= 1.0
+    assert 5 < waits[3] <= 10
 
 
 async def test_tokens_come_back_with_time(store):

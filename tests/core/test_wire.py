@@ -52,7 +52,7 @@ async def test_a_connection_that_was_cut_is_opened_again(store, redis_url):
     await store.ping()
     async with open_store(redis_url) as other:
         await other.client_kill_filter(_type="normal", skipme=True)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             try:
                 assert await store.ping()
@@ -62,7 +62,7 @@ async def test_a_connection_that_was_cut_is_opened_again(store, redis_url):
 
 
 async def test_a_server_that_is_not_there_fails_every_command_at_once(tmp_path):
-    async with open_store(f"unix://{tmp_path}/nobody") as nobody, asyncio.timeout(5):
+    async with open_store(f"unix://{tmp_path}/nobody") as nobody, asyncio.timeout(30):
         answers = await asyncio.gather(*(nobody.ping() for _ in range(20)), return_exceptions=True)
         assert all(isinstance(answer, RedisConnectionError) for answer in answers)
 
@@ -78,7 +78,7 @@ async def test_closing_fails_what_still_waits(redis_url):
 
 async def test_closing_right_after_a_reply_does_not_hang(redis_url):
     for _ in range(300):
-        async with asyncio.timeout(5), open_store(redis_url) as store:
+        async with asyncio.timeout(30), open_store(redis_url) as store:
             await store.ping()
 
 
@@ -89,7 +89,7 @@ async def test_a_server_that_owes_a_reply_for_too_long_is_given_up(redis_url, st
         await other.execute_command("CLIENT", "PAUSE", "700", "ALL")
         with pytest.raises(RedisTimeoutError):
             await patient.get("anything")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await patient.ping()
 
 
@@ -97,7 +97,7 @@ async def test_a_listener_hears_what_is_published_and_ends_with_its_connection(s
     said, opened = asyncio.Queue(), asyncio.Event()
     async with open_store(redis_url) as other:
         listening = asyncio.ensure_future(hear(other, ["a", "b"], said.put_nowait, opened.set))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await opened.wait()
             await store.publish("b", "好")
             assert await said.get() == "好"
@@ -113,7 +113,7 @@ async def test_a_listener_without_a_server_says_so(tmp_path):
 
 
 async def test_a_listener_that_is_stopped_while_it_connects_ends(redis_url):
-    async with open_store(redis_url) as store, asyncio.timeout(10):
+    async with open_store(redis_url) as store, asyncio.timeout(60):
         for steps in range(40):
             listening = asyncio.ensure_future(hear(store, ["a"], print, lambda: None))
             for _ in range(steps):

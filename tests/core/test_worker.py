@@ -161,7 +161,7 @@ class Desk:
             stop.set()
             await asyncio.wait([work])
 
-    async def until_done(self, seconds: float = 15.0) -> None:
+    async def until_done(self, seconds: float = 60.0) -> None:
         async with asyncio.timeout(seconds):
             while (await self.inbox.depth())[0]:
                 await asyncio.sleep(0.01)
@@ -242,7 +242,7 @@ async def test_conversations_do_not_wait_for_each_other(desk):
         while not desk.pipeline.asked:
             await asyncio.sleep(0.01)
         await desk.say("quick", user="bob")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while "quick" not in desk.channel.sent:
                 await asyncio.sleep(0.01)
         going.set()
@@ -353,7 +353,7 @@ async def test_a_worker_whose_lease_was_taken_stops_its_turn(desk):
         await desk.store.xclaim(partition.key("ready"), "workers", "w2", 0, [entry_id])
         own = [entry async for entry in desk.inbox.own(partition, "w2")]
         lease = await desk.inbox.begin(own[0], "w2")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not desk.pipeline.stopped:
                 await asyncio.sleep(0.01)
         await desk.inbox.finish(lease, 1)
@@ -393,7 +393,7 @@ async def test_lanes_of_two_partitions_announced_in_one_millisecond_are_both_ans
         await store.xdel(partition.key("ready"), entry_id)
         await store.xadd(partition.key("ready"), fields, id="9999999999999-0")
     async with desk.worker():
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(desk.pipeline.asked) < 2:
                 await asyncio.sleep(0.01)
         going.set()
@@ -406,7 +406,7 @@ async def test_a_record_that_cannot_be_read_does_not_end_the_other_conversations
     await desk.store.lset(desk.inbox.partitions[0].key("lane", key), 0, "no json")
     async with desk.worker():
         await desk.say("hello", user="bob")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while "hello" not in desk.channel.sent:
                 await asyncio.sleep(0.01)
     assert desk.channel.sent == ["re:", "hello", "#1"]

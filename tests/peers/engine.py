@@ -88,7 +88,7 @@ class ScriptedEngine:
             self._allowed = steps
             self._changed.notify_all()
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = 30.0) -> None:
         """Wait until something is true of the engine."""
 
         def wait() -> bool:

@@ -202,7 +202,7 @@ class ModelPeer:
         """Let the next requests meet these, one each."""
         self._script.extend(behaviours)
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = 30.0) -> None:
         """Wait until something is true of the peer; what it is about must change with a request."""
         async with asyncio.timeout(seconds), self.changed:
             await self.changed.wait_for(condition)

@@ -76,12 +76,12 @@ class PageServer:
 
     async def told(self) -> tuple[str, dict[str, Any]]:
         """The next request of the page beside its questions: its path, and its body or query."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             return await self.asked.get()
 
     async def posted(self) -> dict[str, Any]:
         """The next question that the page handed in, refused ones too."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             return await self._posts.get()
 
     async def cut(self) -> None:

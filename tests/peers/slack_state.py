@@ -140,7 +140,7 @@ class Workspace(Faults):
         found = (m for one in channels for m in self.history(one, thread_ts) if m.bot)
         return [m for m in found if bot is None or m.bot is bot]
 
-    async def wait_for(self, condition: Callable[[], object], seconds: float = 5.0) -> None:
+    async def wait_for(self, condition: Callable[[], object], seconds: float = 30.0) -> None:
         """Wait until something is true of the peer; a call, delivery or socket must change it."""
         self._waiting += 1
         try:

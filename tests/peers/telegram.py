@@ -113,11 +113,11 @@ class TelegramPeer(Door):
         """Return the updates that a bot has not confirmed."""
         return bot.outbox.pending
 
-    async def all_acknowledged(self, bot: BotAccount, seconds: float = 5.0) -> None:
+    async def all_acknowledged(self, bot: BotAccount, seconds: float = 30.0) -> None:
         """Wait until a bot has confirmed every update."""
         await self.news.until(lambda: not bot.outbox.pending, seconds)
 
-    async def wait_for(self, wanted: Callable[[], bool] | int, seconds: float = 5.0) -> None:
+    async def wait_for(self, wanted: Callable[[], bool] | int, seconds: float = 30.0) -> None:
         """Wait until something is true of the peer, or for a number of messages by bots.
 
         Looked at when a call arrives, when it is answered, and when an update is confirmed;

@@ -58,7 +58,7 @@ async def listening(account: TelegramAccount) -> AsyncIterator[None]:
 async def leases(inbox: Inbox, worker: str = "w1") -> list[Lease]:
     """All lanes that wait, taken by a worker; waits until there is one."""
     takes = (inbox.take(partition, worker, 100) for partition in inbox.partitions)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         entries = [entry for found in await asyncio.gather(*takes) for entry in found]
     begun = [await inbox.begin(entry, worker) for entry in entries]
     return [lease for lease in begun if lease]

@@ -82,7 +82,7 @@ async def test_going_down_ends_a_waiting_poll(peer: TelegramPeer, bot: Bot) -> N
         with pytest.raises(NetworkError):
             await bot.get_updates(offset=2000, timeout=30)
 
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         group.create_task(poll())
         await peer.wait_for(lambda: len(peer.called("getUpdates")) == 2)
         await peer.down()

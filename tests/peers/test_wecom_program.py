@@ -38,7 +38,7 @@ async def test_it_runs_as_a_program(tmp_path: Path) -> None:
 async def _ask(session: ClientSession, url: str, verb: str) -> str:
     """Let somebody ask, and wait for what is shown."""
     assert (await session.post(url, json={"do": verb, "with": QUESTION})).status == 200
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             shown = await (await session.get(url, params={"user": QUESTION["user"]})).json()
             if "".join(shown):

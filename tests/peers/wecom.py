@@ -93,11 +93,11 @@ class WeComPeer(Door):
         """Return the calls of a method."""
         return [call for call in self.calls if call.method == method]
 
-    async def all_acknowledged(self, seconds: float = 5.0) -> None:
+    async def all_acknowledged(self, seconds: float = 30.0) -> None:
         """Wait until every callback was taken or given up."""
         await self.wait_for(lambda: all(d.over for d in self.courier.deliveries), seconds)
 
-    async def wait_for(self, wanted: Callable[[], bool], seconds: float = 5.0) -> None:
+    async def wait_for(self, wanted: Callable[[], bool], seconds: float = 30.0) -> None:
         """Wait until something is true of the peer; `TimeoutError` after so many seconds.
 
         Looked at when a call arrives, when it is answered, and when a callback is over.

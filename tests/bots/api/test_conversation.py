@@ -82,7 +82,7 @@ async def test_a_caller_who_hangs_up_before_the_first_word_is_in_the_audit_once(
         await peer.until(lambda: peer.open == 1)
         asking.cancel()
         await peer.until(lambda: peer.open == 0)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not (records := await audited(api.house)):
                 await asyncio.sleep(0.01)
     assert [record["outcome"] for record in records] == ["abandoned"]

@@ -1,6 +1,5 @@
 import asyncio
 import logging
-import time
 
 import aiohttp
 import pytest
@@ -19,16 +18,15 @@ async def api(peer, bot):
 
 
 async def test_a_limit_holds_up_that_method_in_that_channel_alone(api, peer):
-    peer.storm("chat.postMessage", n=1, retry_after=1)
+    peer.storm("chat.postMessage", n=1, retry_after=2)
     held = asyncio.create_task(api.call("chat.postMessage", POST))
     await peer.wait_for(lambda: peer.calls)
-    started = time.monotonic()
     await api.call("chat.postMessage", POST | {"channel": "C2"})
     await api.call("auth.test")
-    assert time.monotonic() - started < 0.5
+    assert not held.done()
     with pytest.raises(LimitedError) as caught:
         await api.call("chat.postMessage", POST, patient=False)
-    assert 0 < caught.value.seconds <= 1
+    assert 0 < caught.value.seconds <= 2
     assert (await held)["ok"]
     assert [call.status for call in peer.calls].count(429) == 1
 

@@ -181,7 +181,7 @@ async def test_what_is_about_to_leave_is_recorded_while_the_model_thinks(peer, c
     record = Record(turn.id)
 
     async def thinking():
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             while not record.surface:
                 await asyncio.sleep(0.001)
         yield Done(reply_of("七天内可以退。"))

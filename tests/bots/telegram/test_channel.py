@@ -177,7 +177,7 @@ async def test_after_a_crash_the_growing_message_is_finished(account, bot, teleg
 
     async def crash():
         yield Delta("七天")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not record.surface:
                 await asyncio.sleep(0.01)
         raise RuntimeError

@@ -44,7 +44,7 @@ async def test_every_question_is_answered_in_its_own_chat_and_nowhere_else(
                 for word in words
             )
 
-        await telegram.wait_for(is_done, 10)
+        await telegram.wait_for(is_done)
     everything = {word for words in asked.values() for word in words}
     for key, words in asked.items():
         text = "".join(message.text for message in seen(key))
