@@ -1,9 +1,11 @@
 """Work beside work, with one owner."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Collection, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
+
+_CANCEL_AGAIN_SECONDS = 0.1
 
 
 @asynccontextmanager
@@ -21,6 +23,18 @@ async def beside(work: Coroutine[Any, Any, None]) -> AsyncGenerator[asyncio.Task
                 task.cancel()
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
+
+
+async def cancel_all(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they have ended: again, where the first time was swallowed on the way.
+
+    For work that may be broken off anywhere; see `honour_cancellation` for who swallows.
+    """
+    running = set(tasks)
+    while running:
+        for task in running:
+            task.cancel()
+        _, running = await asyncio.wait(running, timeout=_CANCEL_AGAIN_SECONDS)
 
 
 def honour_cancellation() -> None:

@@ -37,7 +37,7 @@ from core.pipeline import Pipeline
 from core.places import Places
 from core.redis import UNAVAILABLE, Partition
 from core.scene import Request
-from core.tasks import honour_cancellation
+from core.tasks import cancel_all, honour_cancellation
 from core.turn import Turn, first_turn
 
 log = structlog.get_logger()
@@ -95,8 +95,7 @@ class Worker:
                     await stop.wait()
                 finally:
                     self._inbox.seats = nobody
-                for task in reading:
-                    task.cancel()
+                await cancel_all(reading)
             await self._drain()
             await self._give_back()
             for task in keeping:

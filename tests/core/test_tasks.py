@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from core.tasks import beside, honour_cancellation
+from core.tasks import beside, cancel_all, honour_cancellation
 
 
 async def test_work_ends_with_the_body():
@@ -53,3 +53,17 @@ async def test_a_swallowed_cancellation_is_raised_again():
     with pytest.raises(asyncio.CancelledError):
         await task
     honour_cancellation()  # nobody cancelled this one
+
+
+async def test_work_that_swallows_a_cancellation_is_cancelled_again():
+    async def swallows() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            await asyncio.sleep(60)
+
+    tasks = [asyncio.ensure_future(swallows()) for _ in range(2)]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(30):
+        await cancel_all(tasks)
+    assert all(task.cancelled() for task in tasks)

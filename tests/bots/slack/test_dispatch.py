@@ -13,7 +13,7 @@ from staff import answer_in, finished, nothing_left
 
 from core.embedded_redis import find_server
 
-BODIES = 2_500
+BODIES = 10_000
 """Other ones in every run."""
 
 
