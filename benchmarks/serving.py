@@ -1,6 +1,6 @@
 """What the model server and its client add to a token, with an engine that costs next to nothing.
 
-    python benchmarks/serving.py [--seconds 12] [--batch 16]
+    python -m benchmarks.serving [--seconds 12] [--batch 16]
 
 The server is a process of its own, the client XiaoQ's own in this one, a unix socket between them.
 The engine (`tests/peers/engine.py`) says a letter of every answer a step; a step takes 10 ms, as on
@@ -30,23 +30,18 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
+from peers.engine import ScriptedEngine, byte_tokenizer, facts
 
-# In place of this folder, where `inference` would be another benchmark.
-ROOT = Path(__file__).parents[1]
-sys.path[:1] = [str(ROOT), str(ROOT / "tests")]
-
-from peers.engine import ScriptedEngine, byte_tokenizer, facts  # noqa: E402
-
-from benchmarks.machine import describe  # noqa: E402
-from config.engine import EngineSettings  # noqa: E402
-from config.settings import InferenceSettings  # noqa: E402
-from inference.chat import ChatTurn, Chunk, Prompt  # noqa: E402
-from inference.client import open_client  # noqa: E402
-from inference.serving.door import open_door  # noqa: E402
-from inference.serving.job import Event, Job, Piece  # noqa: E402
-from inference.serving.loop import open_loop  # noqa: E402
-from inference.serving.server import ModelServer  # noqa: E402
-from inference.serving.unit import SWITCH_SECONDS  # noqa: E402
+from benchmarks.machine import describe
+from config.engine import EngineSettings
+from config.settings import InferenceSettings
+from inference.client.chat import ChatTurn, Chunk, Prompt
+from inference.client.model_client import open_client
+from inference.jobs.job import Event, Job, Piece
+from inference.jobs.loop import open_loop
+from inference.serving.door import open_door
+from inference.serving.server import ModelServer
+from inference.serving.unit import SWITCH_SECONDS
 
 STEP_SECONDS = 0.010
 BUSY_SECONDS = 0.003

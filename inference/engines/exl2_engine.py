@@ -20,13 +20,13 @@ from inference.engines.exl2_pages import Shelves
 from inference.engines.exl2_results import Result, read_result
 from inference.engines.faults import is_broken_card, is_out_of_memory, job_fault
 from inference.engines.waiting import Waiting
-from inference.serving.engine import (
+from inference.jobs.engine import (
     EngineBrokenError,
     EngineFacts,
     JobRefusedError,
     OutOfMemoryError,
 )
-from inference.serving.job import Ended, EndReason, Event, Job, Piece, Prefilled
+from inference.jobs.job import Ended, EndReason, Event, Job, Piece, Prefilled
 
 log = structlog.get_logger()
 

@@ -13,9 +13,9 @@ from config.engine import PAGE_TOKENS, EngineSettings
 from inference.engines import exl2
 from inference.engines.context import context_tokens
 from inference.engines.exl2_engine import Exl2Engine
-from inference.model_files import ModelFiles, ModelFilesError, read_model
-from inference.placement import GIB, Card, Demand, Layout, PlacementError, lay_out
-from inference.serving.engine import LoadRefusedError, OutOfMemoryError, Progress
+from inference.jobs.engine import LoadRefusedError, OutOfMemoryError, Progress
+from inference.plan.model_files import ModelFiles, ModelFilesError, read_model
+from inference.plan.placement import GIB, Card, Demand, Layout, PlacementError, lay_out
 
 log = structlog.get_logger()
 

@@ -1,8 +1,7 @@
 """What an answer is held to: `response_format`, `tool_choice` and strict tools, as a grammar."""
 
-from inference.grammar import Grammars, SchemaRefusedError
+from inference.jobs.job import Grammar
 from inference.serving.errors import ApiError
-from inference.serving.job import Grammar
 from inference.serving.parts import (
     FunctionTool,
     NamedChoice,
@@ -14,7 +13,8 @@ from inference.serving.protocol import (
     ChatBody,
     GenerationBody,
 )
-from inference.tools import Tool
+from inference.text.grammar import Grammars, SchemaRefusedError
+from inference.text.tools import Tool
 
 
 def as_tool(tool: FunctionTool) -> Tool:

@@ -22,12 +22,12 @@ from pydantic import ValidationError
 from config.engine import EngineSettings
 from config.logs import configure_logging
 from inference.engines.loading import load_engine
+from inference.jobs.engine import Engine, EngineBrokenError, LoadRefusedError, Progress
+from inference.jobs.loop import EngineHungError, EngineLoop, open_loop
 from inference.serving.door import open_door
-from inference.serving.engine import Engine, EngineBrokenError, LoadRefusedError, Progress
-from inference.serving.loop import EngineHungError, EngineLoop, open_loop
 from inference.serving.order import ExitCode, UnitOrder
 from inference.serving.server import ModelServer
-from inference.tokenizer import ChatTokenizer, TokenizerError, load_tokenizer
+from inference.text.tokenizer import ChatTokenizer, TokenizerError, load_tokenizer
 
 log = structlog.get_logger()
 

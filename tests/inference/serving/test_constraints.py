@@ -7,8 +7,8 @@ import pytest
 from peers.engine import ScriptedEngine
 from peers.serving import QUESTION, TOKENIZER, open_serving
 
-from inference.serving.job import Job
-from inference.tokenizer import Mark
+from inference.jobs.job import Job
+from inference.text.tokenizer import Mark
 
 ORDER = {
     "type": "object",

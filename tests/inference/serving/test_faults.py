@@ -15,9 +15,9 @@ from peers.engine import ANSWER, ScriptedEngine
 from peers.serving import QUESTION, Serving, open_serving
 from structlog.testing import capture_logs
 
-from inference.errors import BrokenAnswerError, ModelUnavailableError
-from inference.serving.engine import EngineBrokenError, JobRefusedError, OutOfMemoryError
-from inference.serving.loop import MOST_RECOVERIES, EngineHungError
+from inference.client.errors import BrokenAnswerError, ModelUnavailableError
+from inference.jobs.engine import EngineBrokenError, JobRefusedError, OutOfMemoryError
+from inference.jobs.loop import MOST_RECOVERIES, EngineHungError
 
 BODY = {"model": "qwen", "messages": QUESTION}
 STREAM = BODY | {"stream": True}
