@@ -123,7 +123,7 @@ async def open_server(
     options = ["--serve", str(socket), "--batch", str(batch), "--busy", str(busy)]
     options += ["--ticks"] if ticks else []
     process = await asyncio.create_subprocess_exec(
-        sys.executable, __file__, *options, stdout=subprocess.PIPE
+        sys.executable, "-m", "benchmarks.serving", *options, stdout=subprocess.PIPE
     )
     assert process.stdout is not None
     assert await process.stdout.readline() == b"ready\n"

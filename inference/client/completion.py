@@ -9,6 +9,7 @@ is not shown.
 
 import json
 import re
+from contextlib import suppress
 from typing import Any, Protocol
 
 from pydantic_core import PydanticSerializationError, from_json, to_json
@@ -18,6 +19,8 @@ from inference.client.sse import EventParser, EventTooLongError
 
 MAX_ANSWER_BYTES = 16 * 1_048_576
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_PLAIN = re.compile(rb'(data: [^\n]*"content": ?)"(?:[^"\\\n]|\\.)*"([^\n]*\n\n)')
+"""One event with a content."""
 
 
 class BadAnswerError(Exception):
@@ -78,10 +81,23 @@ def request_body(model: str, prompt: Prompt, *, optional_fields: bool) -> bytes:
 class AnswerReader:
     """Reads one answer: bytes in, text out, `Finish` at the end."""
 
-    __slots__ = ("_framing", "_half", "_reason", "_size", "_usage", "complete")
+    __slots__ = (
+        "_after",
+        "_before",
+        "_events",
+        "_framing",
+        "_half",
+        "_reason",
+        "_size",
+        "_usage",
+        "complete",
+    )
 
     def __init__(self, *, streamed: bool) -> None:
-        self._framing: Framing = EventParser() if streamed else WholeBody()
+        self._events = EventParser() if streamed else None
+        self._framing: Framing = self._events or WholeBody()
+        self._before: bytes | None = None
+        self._after = b""
         self._size = 0
         self._half = ""
         self._reason: str | None = None
@@ -94,10 +110,15 @@ class AnswerReader:
         self._size += len(data)
         if self._size > MAX_ANSWER_BYTES:
             raise BadAnswerError("answer too long")
+        if (plain := self._read_plain(data)) is not None:
+            return plain
         try:
-            return self._join(self._framing.feed(data))
+            text = self._join(self._framing.feed(data))
         except EventTooLongError as error:
             raise BadAnswerError("event too long") from error
+        if text and self._before is None:
+            self._before, self._after = _around_text(data)
+        return text
 
     def close(self) -> str:
         """Return the text that the end of the bytes completes; raise BadAnswerError if cut."""
@@ -112,10 +133,26 @@ class AnswerReader:
         cut = self._reason in {"length", "max_tokens"}
         return Finish("length" if cut else "stop", prompt_tokens, completion_tokens)
 
+    def _read_plain(self, data: bytes) -> str | None:
+        """Read an event that differs from an earlier one in nothing but its text, as most do.
+
+        None for any other: between the same bytes one JSON string can only be the same text field.
+        """
+        if not self._before or self._half or not (self._events and self._events.is_idle):
+            return None
+        before, after = self._before, self._after
+        if not (data.startswith(before) and data.endswith(after)):
+            return None
+        try:
+            text = from_json(data[len(before) : -len(after)])
+        except ValueError:
+            return None
+        return text if isinstance(text, str) else None
+
     def _join(self, events: list[str]) -> str:
         if not events:
             return ""
-        text = "".join([self._read(event) for event in events])
+        text = "".join([self.read_event(event) for event in events])
         if self._half or _LONE_SURROGATE.search(text):
             return self._pair(self._half + text)
         return text
@@ -126,7 +163,8 @@ class AnswerReader:
         whole = text[: len(text) - len(self._half)]
         return whole.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
-    def _read(self, event: str) -> str:
+    def read_event(self, event: str) -> str:
+        """Return the text of one event, or raise BadAnswerError."""
         if event == "[DONE]":
             self.complete = True
             return ""
@@ -157,6 +195,18 @@ class AnswerReader:
             raise BadAnswerError("aborted")
         self._reason = reason
         self.complete = True
+
+
+def _around_text(data: bytes) -> tuple[bytes, bytes]:
+    """Find what stands before and after the text of an event; nothing if that is not sure."""
+    if event := _PLAIN.fullmatch(data):
+        before, after = event[1], event[2]
+        probe = AnswerReader(streamed=True)
+        with suppress(BadAnswerError):
+            text = probe.read_event((before[6:] + b'"?"' + after).decode(errors="replace"))
+            if text == "?" and not probe.complete and probe.finish() == Finish("stop"):
+                return before, after
+    return b"", b""
 
 
 def _parse(event: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """One HTTP request to one endpoint, from sending it to the end of its answer."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -27,29 +27,30 @@ class Answer:
     def __init__(self, response: aiohttp.ClientResponse, reader: AnswerReader) -> None:
         self._content = response.content
         self._reader = reader
-        self._text = ""
+        self._first: str | None = None
 
     async def begin(self) -> None:
         """Wait for the first text, or for the end of an empty answer.
 
         Keep-alive comments and a first chunk with only the role are no text.
         """
-        self._text = await self._next()
+        self._first = await self._next()
 
-    async def texts(self) -> AsyncGenerator[str, None]:
-        """Yield the text from its beginning; what arrives together is yielded together.
+    async def read(self) -> str:
+        """Wait for more text, from its beginning; what arrives together is one. "" is the end.
 
         Raises ModelTimeoutError if the end does not come in time, BrokenAnswerError if it never
         will.
         """
-        while self._text:
-            yield self._text
-            try:
-                self._text = await self._next()
-            except TimeoutError as error:
-                raise ModelTimeoutError("no end of the answer in time") from error
-            except (aiohttp.ClientError, BadAnswerError) as error:
-                raise BrokenAnswerError("the answer broke off") from error
+        if self._first is not None:
+            text, self._first = self._first, None
+            return text
+        try:
+            return await self._next()
+        except TimeoutError as error:
+            raise ModelTimeoutError("no end of the answer in time") from error
+        except (aiohttp.ClientError, BadAnswerError) as error:
+            raise BrokenAnswerError("the answer broke off") from error
 
     def finish(self) -> Finish:
         """Return how the answer ended."""
@@ -91,12 +92,17 @@ async def open_answer(
     Entering raises AttemptError if the endpoint does not answer in time or answers with an error.
     The answer's end must come within `total_seconds`.
     """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + total_seconds
     response: aiohttp.ClientResponse | None = None
+    too_late: asyncio.TimerHandle | None = None
     try:
         try:
             async with asyncio.timeout(min(first_token_seconds, total_seconds)):
-                response = await _send(http, endpoint, prompt, total_seconds)
+                response = await _send(http, endpoint, prompt)
                 answer = await _begin(response)
+            # aiohttp's own deadline is set up and taken down for every read.
+            too_late = loop.call_at(deadline, response.content.set_exception, TimeoutError())
         except aiohttp.ClientConnectionError as error:
             raise AttemptError("unreachable") from error
         except TimeoutError as error:
@@ -107,6 +113,8 @@ async def open_answer(
             raise _failure(error.status) from error
         yield answer
     finally:
+        if too_late is not None:
+            too_late.cancel()
         if response is not None:
             response.close()
 
@@ -121,17 +129,17 @@ async def _begin(response: aiohttp.ClientResponse) -> Answer:
 
 
 async def _send(
-    http: aiohttp.ClientSession, endpoint: Endpoint, prompt: Prompt, total_seconds: float
+    http: aiohttp.ClientSession, endpoint: Endpoint, prompt: Prompt
 ) -> aiohttp.ClientResponse:
     """Send a prompt; once more without optional fields if the server seems to refuse them."""
     optional = endpoint.optional_fields
     model = _model(endpoint, prompt)
     body = request_body(model, prompt, optional_fields=optional)
-    response = await _post(http, endpoint, body, total_seconds)
+    response = await _post(http, endpoint, body)
     if optional and response.status in _REFUSED:
         response.close()
         body = request_body(model, prompt, optional_fields=False)
-        response = await _post(http, endpoint, body, total_seconds)
+        response = await _post(http, endpoint, body)
         endpoint.optional_fields = response.status != 200
     return response
 
@@ -143,7 +151,7 @@ def _model(endpoint: Endpoint, prompt: Prompt) -> str:
 
 
 async def _post(
-    http: aiohttp.ClientSession, endpoint: Endpoint, body: bytes, total_seconds: float
+    http: aiohttp.ClientSession, endpoint: Endpoint, body: bytes
 ) -> aiohttp.ClientResponse:
     """Send a request, a second time if its kept-alive connection turns out to be closed.
 
@@ -157,7 +165,7 @@ async def _post(
             data=body,
             headers=endpoint.headers,
             allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=total_seconds, sock_connect=CONNECT_SECONDS),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
         )
 
     try:

@@ -74,11 +74,8 @@ class ModelClient:
         while True:
             place = await self._take(prompt, tried, failure, deadline)
             try:
-                async with (
-                    self._open(place, prompt, deadline) as answer,
-                    aclosing(answer.texts()) as texts,
-                ):
-                    async for text in texts:
+                async with self._open(place, prompt, deadline) as answer:
+                    while text := await answer.read():
                         yield Chunk(text)
                 break
             except AttemptError as error:

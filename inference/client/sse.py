@@ -5,11 +5,7 @@ OpenAI-compatible servers stream in. Only `data` matters to us: comments (keep-a
 `id` and `retry` are skipped.
 """
 
-import re
-
 MAX_EVENT_BYTES = 1_048_576
-_ALONE = re.compile(rb"data: ([^\r\n]*)\n\n")
-"""One whole event of one line: what nearly all reads hold."""
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -36,8 +32,6 @@ class EventParser:
 
     def feed(self, data: bytes) -> list[str]:
         """Return the data of the events that these bytes complete, or raise EventTooLongError."""
-        if self._is_idle and len(data) <= self._limit and (alone := _ALONE.fullmatch(data)):
-            return [alone[1].decode(errors="replace")]
         if self._after_return and data:
             data = data.removeprefix(b"\n")
             self._after_return = False
@@ -53,7 +47,7 @@ class EventParser:
         return self._events(lines)
 
     @property
-    def _is_idle(self) -> bool:
+    def is_idle(self) -> bool:
         """Whether the next bytes begin an event, and are not the first of all."""
         return self._started and not (self._pending or self._data or self._after_return)
 

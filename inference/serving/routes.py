@@ -14,6 +14,7 @@ from inference.jobs.job import Job
 from inference.jobs.metrics import CONTENT_TYPE
 from inference.serving.answers import AnswerStream, WholeAnswer
 from inference.serving.chunks import ChatChunks, CompletionChunks
+from inference.serving.direct import direct_sink
 from inference.serving.errors import ApiError
 from inference.serving.guard import STREAM, Guard
 from inference.serving.keys import caller_of
@@ -194,6 +195,8 @@ class Routes:
                     await response.prepare(request)
                     request[STREAM] = response
                 await response.write(data)
+                if (sink := direct_sink(request, answer)) is not None:
+                    await stream.pour(sink)
         return response
 
     async def _collect(self, request: web.Request, body: GenerationBody, job: Job) -> WholeAnswer:
