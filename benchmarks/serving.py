@@ -41,7 +41,7 @@ from inference.jobs.job import Event, Job, Piece
 from inference.jobs.loop import open_loop
 from inference.serving.door import open_door
 from inference.serving.server import ModelServer
-from inference.serving.unit import SWITCH_SECONDS
+from inference.serving.unit import SWITCH_SECONDS, spare_the_collector
 
 STEP_SECONDS = 0.010
 BUSY_SECONDS = 0.003
@@ -108,6 +108,7 @@ async def serve(socket: Path, batch: int, busy: float, ticks: bool) -> None:
         server = ModelServer(loop, settings)
         async with open_door(server, socket=socket):
             await server.open(byte_tokenizer())
+            spare_the_collector()
             sys.stdout.write("ready\n")
             sys.stdout.flush()
             late = await lateness(stop) if ticks else []

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+SESSION_HEADER = "X-Session-Id"
+"""Tells a model server which requests are one conversation's, so that all of them take turns."""
+
 Role = Literal["system", "user", "assistant"]
 
 

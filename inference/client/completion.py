@@ -19,8 +19,8 @@ from inference.client.sse import EventParser, EventTooLongError
 
 MAX_ANSWER_BYTES = 16 * 1_048_576
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-_PLAIN = re.compile(rb'(data: [^\n]*"content": ?)"(?:[^"\\\n]|\\.)*"([^\n]*\n\n)')
-"""One event with a content."""
+_PLAIN = re.compile(rb'(data: [^\n]*"content": ?)"(?:[^"\\\n]|\\.)*"([^\n]*\n\n)\Z')
+"""The last of some events, if it has a content."""
 
 
 class BadAnswerError(Exception):
@@ -198,8 +198,8 @@ class AnswerReader:
 
 
 def _around_text(data: bytes) -> tuple[bytes, bytes]:
-    """Find what stands before and after the text of an event; nothing if that is not sure."""
-    if event := _PLAIN.fullmatch(data):
+    """Find what stands before and after the text of the last event; nothing if that is not sure."""
+    if event := _PLAIN.search(data):
         before, after = event[1], event[2]
         probe = AnswerReader(streamed=True)
         with suppress(BadAnswerError):

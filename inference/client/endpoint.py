@@ -1,6 +1,7 @@
 """One model server as the client knows it: its places and its health by real use."""
 
 import asyncio
+import secrets
 from base64 import b64encode
 from collections import deque
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from yarl import URL
 
 from config.settings import EndpointSettings
 from inference.client.backoff import Backoff, Clock
+from inference.client.chat import SESSION_HEADER
 
 log = structlog.get_logger()
 
@@ -19,6 +21,8 @@ FailureKind = Literal["unreachable", "timeout", "error", "busy", "misconfigured"
 
 LONGEST_RETRY_AFTER_SECONDS = 120.0
 MISCONFIGURED_SECONDS = 120.0
+_SESSION_KEY = secrets.token_bytes(16)
+"""Nobody can tell from a session's name who it is, nor find the same one after a restart."""
 
 
 class AttemptError(Exception):
@@ -68,6 +72,7 @@ class Endpoint:
         self.chat_url = (base / "chat" / "completions").with_query(base.query)
         self.tokenize_url = base.with_path(f"{base.path.rstrip('/').removesuffix('/v1')}/tokenize")
         self.headers = _headers(settings, url)
+        """Those of every request."""
         self.optional_fields = True
         """False once the server has refused them."""
         self.is_open = True
@@ -171,6 +176,11 @@ class Endpoint:
         if self.in_flight >= self.settings.concurrency:
             return "busy"
         return "up" if self._used else "unknown"
+
+
+def session_headers(session: str) -> dict[str, str]:
+    """Name a conversation to a server without telling whose it is."""
+    return {SESSION_HEADER: blake2b(session.encode(), digest_size=16, key=_SESSION_KEY).hexdigest()}
 
 
 @dataclass(slots=True, eq=False)

@@ -10,7 +10,7 @@ import aiohttp
 
 from inference.client.chat import Finish, Prompt
 from inference.client.completion import AnswerReader, BadAnswerError, request_body
-from inference.client.endpoint import AttemptError, Endpoint
+from inference.client.endpoint import AttemptError, Endpoint, session_headers
 from inference.client.errors import BrokenAnswerError, ModelTimeoutError
 
 CONNECT_SECONDS = 5.0
@@ -135,11 +135,12 @@ async def _send(
     optional = endpoint.optional_fields
     model = _model(endpoint, prompt)
     body = request_body(model, prompt, optional_fields=optional)
-    response = await _post(http, endpoint, body)
+    headers = endpoint.headers | session_headers(prompt.session)
+    response = await _post(http, endpoint, body, headers)
     if optional and response.status in _REFUSED:
         response.close()
         body = request_body(model, prompt, optional_fields=False)
-        response = await _post(http, endpoint, body)
+        response = await _post(http, endpoint, body, headers)
         endpoint.optional_fields = response.status != 200
     return response
 
@@ -151,7 +152,7 @@ def _model(endpoint: Endpoint, prompt: Prompt) -> str:
 
 
 async def _post(
-    http: aiohttp.ClientSession, endpoint: Endpoint, body: bytes
+    http: aiohttp.ClientSession, endpoint: Endpoint, body: bytes, headers: dict[str, str]
 ) -> aiohttp.ClientResponse:
     """Send a request, a second time if its kept-alive connection turns out to be closed.
 
@@ -163,7 +164,7 @@ async def _post(
         return await http.post(
             endpoint.chat_url,
             data=body,
-            headers=endpoint.headers,
+            headers=headers,
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
         )

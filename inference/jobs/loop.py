@@ -8,6 +8,7 @@ import asyncio
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,7 +25,7 @@ from inference.jobs.engine import (
     OutOfMemoryError,
     Progress,
 )
-from inference.jobs.job import Ended, Event, Job
+from inference.jobs.job import Ended, EndReason, Event, Job
 
 log = structlog.get_logger()
 
@@ -33,6 +34,10 @@ WATCH_SECONDS = 0.5
 CLOSE_SECONDS = 10.0
 MOST_RECOVERIES = 8
 """So often may memory run out without one good step between; then only a new process helps."""
+MOST_FAILURES = 5
+FAILURE_SECONDS = 60.0
+"""So often in so long may a step end answers by a failure, and none go well between, until the
+engine counts as broken: it may be alive and yet never answer again."""
 
 Load = Callable[[Progress], Engine]
 
@@ -64,6 +69,7 @@ class EngineLoop:
         self._commands: SimpleQueue[Job | str | None] = SimpleQueue()
         self._running: set[str] = set()
         self._recoveries = 0
+        self._failures: deque[float] = deque(maxlen=MOST_FAILURES)
         self._loop = asyncio.get_running_loop()
         self._loaded: asyncio.Future[EngineFacts] = self._loop.create_future()
         self._ended: asyncio.Future[Exception | None] = self._loop.create_future()
@@ -206,11 +212,20 @@ class EngineLoop:
 
     def _post(self, events: list[Event]) -> None:
         self._beat = time.monotonic()
-        for event in events:
-            if isinstance(event, Ended):
-                self._running.discard(event.job)
+        ends = {event.job: event.reason for event in events if isinstance(event, Ended)}
+        self._running.difference_update(ends)
         if events and self.listener is not None:
             self._call(self.listener.deliver, events)
+        self._judge(set(ends.values()))
+
+    def _judge(self, reasons: set[EndReason]) -> None:
+        if reasons & {"stop", "length"}:
+            self._failures.clear()
+        elif "failed" in reasons:
+            self._failures.append(self._beat)
+            is_full = len(self._failures) == MOST_FAILURES
+            if is_full and self._beat - self._failures[0] <= FAILURE_SECONDS:
+                raise EngineBrokenError("one answer after another failed")
 
     def _tell_progress(self, share: float) -> None:
         self.progress = share

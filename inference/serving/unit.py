@@ -31,9 +31,10 @@ from inference.text.tokenizer import ChatTokenizer, TokenizerError, load_tokeniz
 
 log = structlog.get_logger()
 
-SWITCH_SECONDS = 0.0005
-"""After so long a thread lets another run; Python's own 5 ms would add up to a visible stutter
-when the engine's thread computes in Python."""
+SWITCH_SECONDS = 0.0001
+"""After so long a thread lets another run that waits. Where the engine computes in Python the event
+loop waits so long for each of its callbacks, of which a tick has dozens: with Python's own 5 ms
+they would add up to a stutter."""
 FAREWELL_SECONDS = 1.0
 
 LoadEngine = Callable[[EngineSettings, Progress], Engine]
@@ -95,7 +96,7 @@ async def _live(
     try:
         tokenizer = await asyncio.to_thread(load_tokenizer, order.settings)
         facts = await server.open(tokenizer, order.warm_up)
-        _spare_the_collector()
+        spare_the_collector()
         log.info("unit is ready", **asdict(facts))
         await engine.watch(order.settings.hang_seconds)
     except (LoadRefusedError, TokenizerError) as error:
@@ -126,7 +127,7 @@ def _refuse(why: str) -> ExitCode:
     return ExitCode.REFUSED
 
 
-def _spare_the_collector() -> None:
+def spare_the_collector() -> None:
     """Take the loaded model out of the garbage collector's rounds: they would stop every answer."""
     gc.collect()
     gc.freeze()

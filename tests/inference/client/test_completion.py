@@ -1,7 +1,10 @@
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from peers.model import DONE, chunk
 
 from inference.client.chat import ChatTurn, Finish, Prompt
@@ -147,3 +150,74 @@ def test_an_endless_answer_is_given_up(streamed: bool) -> None:
         reader.feed(piece)
     with pytest.raises(BadAnswerError, match="too long"):
         reader.feed(piece)
+
+
+SAYINGS = [
+    "好",
+    '"',
+    "\\",
+    '\n\n"content":"x"',
+    "data: ",
+    "",
+    "\ud83d",
+    "\ude00",
+    "🙂",
+    "]},",
+    "\u0000",
+]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(SAYINGS), min_size=1, max_size=12), st.booleans(), st.data())
+def test_an_answer_is_the_same_however_its_bytes_are_cut(
+    sayings: list[str], escaped: bool, data: st.DataObject
+) -> None:
+    def frame(text: str, **more: Any) -> bytes:
+        choice = {"index": 0, "delta": {"content": text}, "logprobs": {"content": []}} | more
+        body = json.dumps({"id": "1", "choices": [choice]}, ensure_ascii=escaped)
+        return b"data: " + body.encode(errors="replace") + b"\n\n"
+
+    frames = [frame(text) for text in [*sayings, "."]]
+    whole = b"".join(frames) + frame("", finish_reason="stop")
+    cuts = data.draw(st.lists(st.integers(0, len(whole)), max_size=8).map(sorted))
+    pieces = [whole[a:b] for a, b in pairwise([0, *cuts, len(whole)])]
+    assert read(*frames, frame("", finish_reason="stop")) == read(*pieces)
+    plain = "".join([json.loads(each[6:])["choices"][0]["delta"]["content"] for each in frames])
+    mended = plain.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    assert read(*pieces)[0] == mended
+
+
+@pytest.mark.parametrize(
+    ("late", "said"),
+    [
+        (b'"b"},"finish_reason":"abort"}]}\n\n', None),
+        (b'5},"finish_reason":null}]}\n\n', ""),
+        (b'null},"finish_reason":null}]}\n\n', ""),
+        (
+            b'"b","content":"c"},"finish_reason":null}]}\n\n',
+            "c",
+        ),
+        (b'},"finish_reason":null}]}\n\n', None),
+        (b'"b"},"finish_reason":null}]}\n\n: alive\n\n', "b"),
+    ],
+)
+def test_what_only_looks_like_an_ordinary_event_is_read_as_a_whole(
+    late: bytes, said: str | None
+) -> None:
+    reader = AnswerReader(streamed=True)
+    before = b'data: {"choices":[{"delta":{"content":'
+    ordinary = before + b'"a"},"finish_reason":null}]}\n\n'
+    assert [reader.feed(ordinary), reader.feed(ordinary)] == ["a", "a"]
+    if said is None:
+        with pytest.raises(BadAnswerError):
+            reader.feed(before + late)
+    else:
+        assert reader.feed(before + late) == said
+
+
+def test_the_text_of_an_event_is_not_taken_for_that_of_its_log_probabilities() -> None:
+    def frame(text: str, token: str) -> bytes:
+        return event(choices=[{"delta": {"content": text}, "logprobs": {"content": token}}])
+
+    reader = AnswerReader(streamed=True)
+    assert [reader.feed(frame("a", "x")), reader.feed(frame("a", "y"))] == ["a", "a"]

@@ -4,6 +4,7 @@ import asyncio
 import time
 from contextlib import aclosing
 from dataclasses import replace
+from hashlib import blake2b
 
 import pytest
 from aiohttp import web
@@ -24,7 +25,7 @@ from peers.model import (
 )
 from structlog.testing import capture_logs
 
-from inference.client.chat import Chunk, Finish
+from inference.client.chat import SESSION_HEADER, Chunk, Finish
 from inference.client.errors import (
     BrokenAnswerError,
     InferenceError,
@@ -44,6 +45,18 @@ async def test_closing_the_stream_ends_the_request(peer: ModelPeer) -> None:
         await events.aclose()
         assert client.endpoints[0].in_flight == 0
         await peer.until(lambda: peer.disconnects == 1, seconds=1)
+
+
+async def test_a_server_can_tell_conversations_apart_and_not_whose_they_are(
+    peer: ModelPeer,
+) -> None:
+    async with connect(peer) as client:
+        for session in ("telegram:42", "telegram:42", "telegram:43"):
+            await client.complete(replace(PROMPT, session=session))
+    one, again, other = (headers[SESSION_HEADER] for headers in peer.headers)
+    assert one == again != other
+    assert "telegram" not in one
+    assert one != blake2b(b"telegram:42", digest_size=16).hexdigest()
 
 
 async def test_an_adapter_is_asked_for_only_where_the_server_has_it(peer: ModelPeer) -> None:

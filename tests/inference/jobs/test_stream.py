@@ -1,9 +1,10 @@
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
-from inference.jobs.job import Ended, Job, Piece
-from inference.jobs.stream import AT_ONCE, JobStream
+from inference.jobs.job import Ended, Event, Job, Piece
+from inference.jobs.stream import AT_ONCE, JobStream, Sink
 
 
 def pieces(count: int) -> list[Piece]:
@@ -74,3 +75,61 @@ async def _caught(stream: JobStream) -> str:
     except ValueError as error:
         return str(error)
     return ""
+
+
+async def poured(stream: JobStream, sink: Sink) -> asyncio.Task[None]:
+    task = asyncio.create_task(stream.pour(sink))
+    await asyncio.sleep(0)
+    return task
+
+
+async def test_a_sink_is_handed_each_event_at_once_until_the_last():
+    stream, handed = stream_of(), list[Event]()
+    pouring = await poured(stream, lambda events: handed.extend(events) or True)
+    came = [Piece("a", "x", 1), Ended("a", "stop")]
+    stream.put(came[0])
+    assert handed == came[:1]
+    stream.put(came[1])
+    assert handed == came
+    await pouring
+    assert stream.is_complete
+
+
+async def test_what_a_full_sink_does_not_get_is_read():
+    stream = stream_of()
+    pouring = await poured(stream, lambda events: False)
+    stream.put(Piece("a", "x", 1))
+    stream.put(Piece("a", "y", 1))
+    await pouring
+    assert await stream.read() == [Piece("a", "y", 1)]
+
+
+async def test_what_came_before_is_not_poured_past():
+    stream = stream_of(Piece("a", "x", 1))
+    await stream.pour(lambda events: pytest.fail("out of order"))
+    assert await stream.read() == [Piece("a", "x", 1)]
+
+
+@pytest.mark.parametrize("where", ["sink", "engine"])
+async def test_whoever_pours_meets_the_failure_of_the_sink_and_of_the_engine(where):
+    stream = stream_of()
+
+    def sink(events: Sequence[Event]) -> bool:
+        raise ValueError("broken")
+
+    pouring = await poured(stream, sink)
+    if where == "sink":
+        stream.put(Piece("a", "x", 1))
+    else:
+        stream.fail(ValueError("broken"))
+    with pytest.raises(ValueError, match="broken"):
+        await pouring
+    stream.put(Piece("a", "x", 1))  # goes nowhere, and harms nobody
+
+
+async def test_an_end_that_was_poured_is_no_failure_when_the_engine_breaks_after_it():
+    stream = stream_of()
+    pouring = await poured(stream, lambda events: True)
+    stream.put(Ended("a", "stop"))
+    stream.fail(ValueError("broken"))
+    await pouring
