@@ -1,6 +1,6 @@
 """`kill -9` in the middle of traffic: is anything lost, answered twice or out of order?
 
-python benchmarks/crash.py [--kills 10] [--rate 200] [--customers 200] [--seconds 5]
+python -m benchmarks.crash [--kills 10] [--rate 200] [--customers 200] [--seconds 5]
 
 Customers write at a fixed rate over HTTP; XiaoQ's process group and its Redis are killed with -9
 every few seconds and started again. Every message carries a mark that the stub model repeats, so
@@ -17,8 +17,8 @@ from collections import Counter
 from contextlib import aclosing
 from pathlib import Path
 
-from machine import describe
-from rig import Customer, Product, browser_session, stub_model
+from benchmarks.machine import describe
+from benchmarks.rig import Customer, Product, browser_session, stub_model
 
 MARK = re.compile(r"m\d{7}")
 SETTLE_SECONDS = 60.0

@@ -5,7 +5,7 @@ is written, the token is looked up in it and accepted. No model is involved; the
 hide behind a forward pass. Run it with the environment of `make test-model` and the two rivals:
 
     .venv-model/bin/pip install xgrammar lm-format-enforcer
-    PYTHONPATH=.:tests .venv-model/bin/python benchmarks/grammar.py
+    .venv-model/bin/python -m benchmarks.grammar
 """
 
 import json
@@ -16,9 +16,10 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Protocol
 
 import numpy as np
-from machine import describe
 from peers.qwen import real_tokenizer
 from tokenizers import Tokenizer
+
+from benchmarks.machine import describe
 
 VOCABULARY = 152_064
 END = 151_645

@@ -1,6 +1,6 @@
 """How fast an EXL2 model answers on this card, and how much of it our server costs.
 
-    python benchmarks/inference.py --bits 4.0 [--part decode]
+    python -m benchmarks.inference --bits 4.0 [--part decode]
 
 Needs a card and an environment with xiaoq[exllamav2], flash-attn and transformers. The model has
 the shape of Qwen2.5-7B and random weights (`tests/peers/exl2_weights.py`): a card reads the same
@@ -12,7 +12,6 @@ tokens is read), `rival` (Transformers' `generate`). All parts of one run share 
 
 import argparse
 import gc
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,14 +23,11 @@ from _pytest.outcomes import Skipped
 if not torch.cuda.is_available():
     raise SystemExit("needs an NVIDIA card")
 
-# In place of this folder, where `inference` would be this file.
-ROOT = Path(__file__).parents[1]
-sys.path[:1] = [str(ROOT), str(ROOT / "tests")]
 
-from peers.exl2_weights import Writer  # noqa: E402
-from peers.qwen import real_tokenizer, small_tokenizer  # noqa: E402
+from peers.exl2_weights import Writer
+from peers.qwen import real_tokenizer, small_tokenizer
 
-from benchmarks.inference_runs import (  # noqa: E402
+from benchmarks.inference_runs import (
     RUNNING_CHATS,
     STALL_PROMPT,
     Bench,
@@ -40,15 +36,15 @@ from benchmarks.inference_runs import (  # noqa: E402
     kernels_of,
     transformers_rate,
 )
-from benchmarks.inference_served import ANSWERS, TOKENS, serve_batch  # noqa: E402
-from benchmarks.machine import describe  # noqa: E402
-from config.engine import EngineSettings  # noqa: E402
-from inference.ceiling import tokens_per_second  # noqa: E402
-from inference.engines.exl2_loading import load_exl2  # noqa: E402
-from inference.model_files import ModelFiles, read_model  # noqa: E402
-from inference.placement import GIB, Demand  # noqa: E402
-from inference.shape import QWEN25_7B  # noqa: E402
-from inference.tokenizer import Mark, load_tokenizer  # noqa: E402
+from benchmarks.inference_served import ANSWERS, TOKENS, serve_batch
+from benchmarks.machine import describe
+from config.engine import EngineSettings
+from inference.engines.exl2_loading import load_exl2
+from inference.plan.ceiling import tokens_per_second
+from inference.plan.model_files import ModelFiles, read_model
+from inference.plan.placement import GIB, Demand
+from inference.plan.shape import QWEN25_7B
+from inference.text.tokenizer import Mark, load_tokenizer
 
 BATCHES = (1, 2, 4, 8, 16, 32)
 LENGTHS = (1024, 4096, 16_384)

@@ -1,6 +1,6 @@
 """What our part of a step costs the processor beside ExLlamaV2's own scheduler; needs no card.
 
-    .venv-model/bin/python benchmarks/inference_own.py
+    .venv-model/bin/python -m benchmarks.inference_own
 
 The scheduler is the real one, under a model without weights (`tests/peers/exl2_fake.py`). Its own
 time is taken off, so what is left is what stands between it and the model server: letting jobs in,
@@ -8,14 +8,9 @@ and saying in our words what it says. That of the sampler's and filter's hooks i
 """
 
 import statistics
-import sys
 import time
-from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-sys.path[:1] = [str(ROOT), str(ROOT / "tests")]
-
-from peers import exl2_stub  # noqa: E402
+from peers import exl2_stub
 
 exl2_stub.install()
 

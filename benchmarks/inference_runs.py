@@ -10,9 +10,9 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 from transformers import GenerationConfig, Qwen2Config, Qwen2ForCausalLM
 
-from inference.serving.engine import Engine
-from inference.serving.job import Ended, Job, Piece, Prefilled, Sampling
-from inference.shape import QWEN25_7B
+from inference.jobs.engine import Engine
+from inference.jobs.job import Ended, Job, Piece, Prefilled, Sampling
+from inference.plan.shape import QWEN25_7B
 
 STALL_PROMPT = 8192
 RUNNING_CHATS = 8

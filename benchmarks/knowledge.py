@@ -1,8 +1,8 @@
 """How well knowledge is found, how sure a sure answer is, and what it costs.
 
-python benchmarks/knowledge.py retrieval   the right passage among the first 1 and 5, on public sets
-python benchmarks/knowledge.py sure        precision and recall of sure answers; off-topic questions
-python benchmarks/knowledge.py cost        time of a search and of a build, memory, event loop
+python -m benchmarks.knowledge retrieval   the right passage among the first 1 and 5, on public sets
+python -m benchmarks.knowledge sure        precision and recall of sure answers; off-topic questions
+python -m benchmarks.knowledge cost        time of a search and of a build, memory, event loop
 """
 
 import argparse
@@ -16,7 +16,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from bm25s import BM25
-from knowledge_sets import (
+
+from benchmarks.knowledge_sets import (
     Case,
     Task,
     banking77,
@@ -31,8 +32,7 @@ from knowledge_sets import (
     tuned,
     xquad,
 )
-from machine import describe
-
+from benchmarks.machine import describe
 from core.knowledge.documents import Passage
 from core.knowledge.index import Match, build_index
 from core.knowledge.store import Knowledge

@@ -1,6 +1,6 @@
 """CPU of the model client per answer, beside a bare aiohttp read and the official openai client.
 
-    python benchmarks/model_client.py [--answers 700] [--tokens 40]
+    python -m benchmarks.model_client [--answers 700] [--tokens 40]
 
 The peer (`tests/peers/model.py`) runs in a process of its own. Two streams are read: one whose
 chunks are sent at once, so that several arrive together, and one with a pause before each chunk, so
@@ -26,16 +26,12 @@ import aiohttp
 import openai
 import uvloop
 
-# In place of this folder, where `inference` would be another benchmark.
-ROOT = Path(__file__).parents[1]
-sys.path[:1] = [str(ROOT)]
+from config.settings import InferenceSettings
+from inference.client.chat import ChatTurn, Chunk, Prompt
+from inference.client.completion import request_body
+from inference.client.model_client import open_client
 
-from config.settings import InferenceSettings  # noqa: E402
-from inference.chat import ChatTurn, Chunk, Prompt  # noqa: E402
-from inference.client import open_client  # noqa: E402
-from inference.completion import request_body  # noqa: E402
-
-PEER = ROOT / "tests" / "peers" / "model.py"
+PEER = Path(__file__).parents[1] / "tests" / "peers" / "model.py"
 QUESTION = "请问我昨天下单的耳机什么时候能送到？"
 PROMPT = Prompt((ChatTurn("system", "你是客服小Q。" * 100), ChatTurn("user", QUESTION)), "customer")
 AT_A_TIME = 8

@@ -1,6 +1,6 @@
 """Moderation: time a text, recall by disguise, false hits, and what streaming costs and holds back.
 
-    python benchmarks/moderation.py
+    python -m benchmarks.moderation
 
 Reads the data sets `sensitive`, `cmrc2018`, `xquad`, `banking77` and `zh_product_faq` from
 `../shared/data` and says so where one is missing. Measured are the lists that come with
@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ahocorasick_rs import AhoCorasick
-from machine import describe
 
+from benchmarks.machine import describe
 from core.moderation.matcher import Matcher
 from core.moderation.normalise import Normaliser
 from core.moderation.stream import StreamFilter

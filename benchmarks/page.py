@@ -1,8 +1,8 @@
 """What the page weighs, how soon it shows, how it scrolls, and how many are served at once.
 
-python benchmarks/page.py size                what a browser loads, packed
-python benchmarks/page.py show [--turns 1000] first paint, and scrolling a long conversation
-python benchmarks/page.py open [--pages 500]  pages open at once, each streaming an answer
+python -m benchmarks.page size                what a browser loads, packed
+python -m benchmarks.page show [--turns 1000] first paint, and scrolling a long conversation
+python -m benchmarks.page open [--pages 500]  pages open at once, each streaming an answer
 """
 
 import argparse
@@ -10,7 +10,6 @@ import asyncio
 import gzip
 import re
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator
@@ -18,10 +17,9 @@ from contextlib import aclosing, asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 
-from machine import describe
-from rig import ROOT, Customer, Product, browser_session, percentile, stub_model
+from benchmarks.machine import describe
+from benchmarks.rig import ROOT, Customer, Product, browser_session, percentile, stub_model
 
-sys.path.append(str(ROOT / "tests"))
 PAGE = ROOT / "bots/web/page"
 IMPORT = re.compile(r'(?:from|import) "(\./[^"]+)"')
 LINK = re.compile(r'(?:href|src)="/static/([^"]+)"')

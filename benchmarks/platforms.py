@@ -1,8 +1,8 @@
 """How fast and how safe the channels are, each against the fake of its platform.
 
-python benchmarks/platforms.py telegram one|many|kill
-python benchmarks/platforms.py slack one|many|kill
-python benchmarks/platforms.py wecom-kf|wecom-app one|many|kill
+python -m benchmarks.platforms telegram one|many|kill
+python -m benchmarks.platforms slack one|many|kill
+python -m benchmarks.platforms wecom-kf|wecom-app one|many|kill
 
 one    accept to first text on the platform, one customer, and the model's own time as the floor
 many   customers write 3 messages each at a rate: acknowledgements, answers, CPU per message
@@ -17,7 +17,6 @@ import asyncio
 import os
 import re
 import statistics
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -27,14 +26,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import aiohttp
-from machine import describe
-from rig import ROOT, Product, percentile, stub_model
-
-sys.path.insert(0, str(ROOT / "tests"))
-
 from peers.slack import SlackPeer, slack_peer
 from peers.telegram import TelegramPeer, telegram_peer
-from wecom_sides import app_side, kf_side
+
+from benchmarks.machine import describe
+from benchmarks.rig import Product, percentile, stub_model
+from benchmarks.wecom_sides import app_side, kf_side
 
 TOKEN = "123456:benchmark"
 SECRET = "benchmark"

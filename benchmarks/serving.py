@@ -1,6 +1,6 @@
 """What the model server and its client add to a token, with an engine that costs next to nothing.
 
-    python benchmarks/serving.py [--seconds 12] [--batch 16]
+    python -m benchmarks.serving [--seconds 12] [--batch 16]
 
 The server is a process of its own, the client XiaoQ's own in this one, a unix socket between them.
 The engine (`tests/peers/engine.py`) says a letter of every answer a step; a step takes 10 ms, as on
@@ -30,23 +30,18 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
+from peers.engine import ScriptedEngine, byte_tokenizer, facts
 
-# In place of this folder, where `inference` would be another benchmark.
-ROOT = Path(__file__).parents[1]
-sys.path[:1] = [str(ROOT), str(ROOT / "tests")]
-
-from peers.engine import ScriptedEngine, byte_tokenizer, facts  # noqa: E402
-
-from benchmarks.machine import describe  # noqa: E402
-from config.engine import EngineSettings  # noqa: E402
-from config.settings import InferenceSettings  # noqa: E402
-from inference.chat import ChatTurn, Chunk, Prompt  # noqa: E402
-from inference.client import open_client  # noqa: E402
-from inference.serving.door import open_door  # noqa: E402
-from inference.serving.job import Event, Job, Piece  # noqa: E402
-from inference.serving.loop import open_loop  # noqa: E402
-from inference.serving.server import ModelServer  # noqa: E402
-from inference.serving.unit import SWITCH_SECONDS  # noqa: E402
+from benchmarks.machine import describe
+from config.engine import EngineSettings
+from config.settings import InferenceSettings
+from inference.client.chat import ChatTurn, Chunk, Prompt
+from inference.client.model_client import open_client
+from inference.jobs.job import Event, Job, Piece
+from inference.jobs.loop import open_loop
+from inference.serving.door import open_door
+from inference.serving.server import ModelServer
+from inference.serving.unit import SWITCH_SECONDS, spare_the_collector
 
 STEP_SECONDS = 0.010
 BUSY_SECONDS = 0.003
@@ -113,6 +108,7 @@ async def serve(socket: Path, batch: int, busy: float, ticks: bool) -> None:
         server = ModelServer(loop, settings)
         async with open_door(server, socket=socket):
             await server.open(byte_tokenizer())
+            spare_the_collector()
             sys.stdout.write("ready\n")
             sys.stdout.flush()
             late = await lateness(stop) if ticks else []
@@ -128,7 +124,7 @@ async def open_server(
     options = ["--serve", str(socket), "--batch", str(batch), "--busy", str(busy)]
     options += ["--ticks"] if ticks else []
     process = await asyncio.create_subprocess_exec(
-        sys.executable, __file__, *options, stdout=subprocess.PIPE
+        sys.executable, "-m", "benchmarks.serving", *options, stdout=subprocess.PIPE
     )
     assert process.stdout is not None
     assert await process.stdout.readline() == b"ready\n"

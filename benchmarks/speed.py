@@ -1,9 +1,9 @@
 """Added time, CPU and throughput of the whole way, with a model that answers at once.
 
-python benchmarks/speed.py one        time from accepting to first text, one customer
-python benchmarks/speed.py many       1,000 conversations at a rate, XiaoQ and Redis on one core
-python benchmarks/speed.py start      time to ready, idle memory
-python benchmarks/speed.py memory     resident memory over 100,000 messages
+python -m benchmarks.speed one        time from accepting to first text, one customer
+python -m benchmarks.speed many       1,000 conversations at a rate, XiaoQ and Redis on one core
+python -m benchmarks.speed start      time to ready, idle memory
+python -m benchmarks.speed memory     resident memory over 100,000 messages
 
 The floor printed beside it: the stub model asked directly over HTTP, in the same run.
 """
@@ -19,8 +19,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
 
-from machine import describe
-from rig import Customer, Product, browser_session, percentile, stub_model
+from benchmarks.machine import describe
+from benchmarks.rig import Customer, Product, browser_session, percentile, stub_model
 
 QUESTIONS = ["怎么退货？", "几天能到？", "how do I return an item?", "水垢怎么清理", "保修多久"]
 

@@ -1,6 +1,6 @@
 """CPU of a Bot API call through python-telegram-bot: its own HTTP backend beside XiaoQ's.
 
-    python benchmarks/telegram_request.py [--calls 1400]
+    python -m benchmarks.telegram_request [--calls 1400]
 
 The peer (`tests/peers/telegram.py`) runs in a process of its own. Each backend sends the same
 message, some at a time, in turn in the same run; CPU is that of this process, the median of the

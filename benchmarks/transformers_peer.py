@@ -4,7 +4,7 @@ Nothing here is part of the product. It runs in the environment of `make test-mo
 Qwen's tokenizer, with `transformers[serving]` added to it:
 
     .venv-model/bin/pip install 'transformers[serving]'
-    PYTHONPATH=.:tests .venv-model/bin/python benchmarks/transformers_peer.py MODEL
+    .venv-model/bin/python -m benchmarks.transformers_peer MODEL
 
 It prints the command that serves the model. What the model says has no meaning; how it is said has.
 """

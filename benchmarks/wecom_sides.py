@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from peers.wecom import WeComPeer, wecom_peer
 from peers.wecom_callbacks import xml_of
 from peers.wecom_corps import Corp
-from rig import Product
+
+from benchmarks.rig import Product
 
 AGENT = 1_000_002
 SECRET = "benchmark"

@@ -42,9 +42,9 @@ from core.redis import Store, open_store
 from core.reload import Reload, watch_files
 from core.tasks import beside
 from core.worker import Worker
-from inference.client import ModelClient, open_client
-from inference.keeper import Programme
-from inference.supervisor import Doors, Supervisor
+from inference.client.model_client import ModelClient, open_client
+from inference.units.keeper import Programme
+from inference.units.supervisor import Doors, Supervisor
 
 log = structlog.get_logger()
 

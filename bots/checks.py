@@ -10,7 +10,7 @@ from bots.house import House
 from core.health import Part, State
 from core.metrics import Metrics
 from core.redis import UNAVAILABLE, ping
-from inference.keeper import Condition, UnitState
+from inference.units.keeper import Condition, UnitState
 
 OLD_QUEUE_SECONDS = 60.0
 

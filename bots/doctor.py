@@ -29,9 +29,9 @@ from core.embedded_redis import find_server, open_embedded_redis
 from core.knowledge.store import Knowledge
 from core.personas import Personas
 from core.redis import Store, open_store
-from inference.chat import ChatTurn, Prompt
-from inference.client import ModelClient, open_client
-from inference.errors import InferenceError
+from inference.client.chat import ChatTurn, Prompt
+from inference.client.errors import InferenceError
+from inference.client.model_client import ModelClient, open_client
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_REDIS = (6, 2)

@@ -18,8 +18,8 @@ from core.metrics import Metrics
 from core.personas import Personas
 from core.pipeline import Pipeline
 from core.redis import Store
-from inference.client import ModelClient
-from inference.supervisor import Supervisor
+from inference.client.model_client import ModelClient
+from inference.units.supervisor import Supervisor
 
 
 class Role(StrEnum):

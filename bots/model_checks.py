@@ -7,10 +7,10 @@ from bots.own_model import missing_packages, own_sockets, read_own_model
 from config.engine import EngineSettings
 from config.errors import ConfigError
 from config.settings import Settings
-from inference.cards import choose_cards, read_cards
-from inference.fleet import plan_fleet, settle
-from inference.model_files import ModelFiles
-from inference.placement import GIB, Card, PlacementError
+from inference.plan.cards import choose_cards, read_cards
+from inference.plan.fleet import plan_fleet, settle
+from inference.plan.model_files import ModelFiles
+from inference.plan.placement import GIB, Card, PlacementError
 
 _PART = "model"
 

@@ -8,7 +8,6 @@ import typer
 
 from config.errors import ConfigError
 from core.tasks import beside
-from inference.cards import choose_cards, read_cards
 from inference.convert import (
     PROGRAM,
     Advance,
@@ -18,8 +17,9 @@ from inference.convert import (
     convert,
     is_begun,
 )
-from inference.model_files import ModelFiles
-from inference.placement import GIB, Card
+from inference.plan.cards import choose_cards, read_cards
+from inference.plan.model_files import ModelFiles
+from inference.plan.placement import GIB, Card
 
 _STEPS = 1000
 

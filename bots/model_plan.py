@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from config.engine import EngineSettings
-from inference.ceiling import ceilings
-from inference.placement import (
+from inference.plan.ceiling import ceilings
+from inference.plan.placement import (
     GIB,
     SCRATCH_BYTES,
     Card,

@@ -12,8 +12,8 @@ from config.engine import EngineSettings
 from config.errors import ConfigError
 from config.settings import LogSettings
 from core.tasks import beside
-from inference.keeper import Programme, UnitState
-from inference.supervisor import Doors, Supervisor
+from inference.units.keeper import Programme, UnitState
+from inference.units.supervisor import Doors, Supervisor
 
 log = structlog.get_logger()
 

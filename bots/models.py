@@ -16,9 +16,9 @@ from config.loading import load_settings
 from config.logs import configure_logging
 from config.problems import one_line, parse, spoken
 from inference.convert import Conversion, HeadBits
-from inference.model_files import ModelFiles, ModelFilesError, read_model
-from inference.placement import GIB, Card, Demand, PlacementError, lay_out
-from inference.shape import QWEN25_7B, converter_head_bits, weights_at
+from inference.plan.model_files import ModelFiles, ModelFilesError, read_model
+from inference.plan.placement import GIB, Card, Demand, PlacementError, lay_out
+from inference.plan.shape import QWEN25_7B, converter_head_bits, weights_at
 
 cli = typer.Typer(help="The model that XiaoQ runs itself.", no_args_is_help=True)
 

@@ -14,11 +14,11 @@ from config.engine import EngineName, EngineSettings
 from config.errors import ConfigError
 from config.persona import Persona
 from core.sockets import socket_folder
-from inference.cards import choose_cards
-from inference.fleet import Fleet, plan_fleet, settle
-from inference.keeper import Programme
-from inference.model_files import ModelFiles, ModelFilesError, read_model
-from inference.placement import Card, PlacementError
+from inference.plan.cards import choose_cards
+from inference.plan.fleet import Fleet, plan_fleet, settle
+from inference.plan.model_files import ModelFiles, ModelFilesError, read_model
+from inference.plan.placement import Card, PlacementError
+from inference.units.keeper import Programme
 
 log = structlog.get_logger()
 

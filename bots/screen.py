@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from bots.house import House, Role
 from config.persona import Persona
 from config.settings import AccountSettings, HttpSettings, RedisSettings
-from inference.fleet import Fleet
+from inference.plan.fleet import Fleet
 
 ON, OFF, LOOK = "●", "○", "!"
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - names, nothing is bound

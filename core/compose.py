@@ -14,8 +14,8 @@ from core.enclosures import UNKNOWN, Document, Person
 from core.knowledge.documents import Passage
 from core.memory import Exchange, History
 from core.voice import Voice
-from inference.chat import ChatTurn, Prompt
-from inference.tokens import cut_to_tokens, estimate_tokens
+from inference.client.chat import ChatTurn, Prompt
+from inference.client.tokens import cut_to_tokens, estimate_tokens
 
 ROLE_TOKENS = 8
 """Tokens a chat template adds per message, rounded up (Qwen2.5's ChatML: 5)."""

@@ -13,8 +13,8 @@ from core.personas import Personas
 from core.redis import Effect
 from core.replies import Origin, Reply
 from core.scene import Request, remembered_question
-from inference.client import ModelClient
-from inference.errors import InferenceError
+from inference.client.errors import InferenceError
+from inference.client.model_client import ModelClient
 
 log = structlog.get_logger()
 

@@ -20,7 +20,7 @@ from core.enclosures import DOCUMENT_CHARACTERS, Document
 from core.errors import StoreUnavailableError, trace
 from core.messages import Address
 from core.redis import UNAVAILABLE, Effect, Store, partition_of
-from inference.tokens import cut_to_tokens, estimate_tokens
+from inference.client.tokens import cut_to_tokens, estimate_tokens
 
 log = structlog.get_logger()
 

@@ -31,10 +31,10 @@ from core.redis import Effect
 from core.replies import Delta, Done, Origin, Outcome, Reply, ReplyEvent, Retract, Usage
 from core.scene import Background, Request, Scene, remembered_question
 from core.turn import Command, Turn
-from inference.chat import Finish, Prompt
-from inference.client import ModelClient
-from inference.errors import InferenceError
-from inference.tokens import estimate_tokens
+from inference.client.chat import Finish, Prompt
+from inference.client.errors import InferenceError
+from inference.client.model_client import ModelClient
+from inference.client.tokens import estimate_tokens
 
 log = structlog.get_logger()
 

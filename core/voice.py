@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from config.persona import Persona
 from core.language import load_detector
 from core.moderation.matcher import Matcher
-from inference.tokens import estimate_tokens
+from inference.client.tokens import estimate_tokens
 
 STYLES = {
     "lists": "Use short Markdown lists for steps or several points, else short paragraphs.",

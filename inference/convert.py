@@ -21,10 +21,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ValidationError
 
-from inference.cards import VISIBLE
-from inference.model_files import ModelFiles, ModelFilesError, read_model
-from inference.placement import Card
-from inference.shape import FP16_BYTES, weights_at
+from inference.plan.cards import VISIBLE
+from inference.plan.model_files import ModelFiles, ModelFilesError, read_model
+from inference.plan.placement import Card
+from inference.plan.shape import FP16_BYTES, weights_at
 
 PROGRAM = (sys.executable, "-m", "exllamav2.conversion.convert_exl2")
 HeadBits = Literal[2, 3, 4, 5, 6, 8]

@@ -17,7 +17,7 @@ from bots.app import open_house, run_house
 from bots.house import House, Role
 from config.settings import Settings
 from core.tasks import beside
-from inference.keeper import Programme
+from inference.units.keeper import Programme
 
 PERSONA = """\
 name: {name}

@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError
 from bots.api.errors import ApiError
 from core.enclosures import Sampling
 from core.memory import Exchange, History
-from inference.tokens import estimate_tokens
+from inference.client.tokens import estimate_tokens
 
 MESSAGES = 200
 UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")

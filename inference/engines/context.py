@@ -1,7 +1,7 @@
 """How long a sequence may be, for all engines."""
 
 from config.engine import EngineSettings
-from inference.serving.engine import LoadRefusedError
+from inference.jobs.engine import LoadRefusedError
 
 YARN_FACTOR = 4
 """How much longer than trained a context may be (Qwen2.5's model card)."""

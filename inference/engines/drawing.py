@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from inference.engines.sampling import Bias
-from inference.serving.job import Sampling
+from inference.jobs.job import Sampling
 
 
 class Dice:

@@ -38,8 +38,8 @@ from inference.engines.masks import Mask
 from inference.engines.pieces import token_bytes
 from inference.engines.sampling import Bias, weigh
 from inference.engines.yarn import reference_yarn
-from inference.serving.engine import Progress
-from inference.serving.job import Job, Sampled
+from inference.jobs.engine import Progress
+from inference.jobs.job import Job, Sampled
 
 STOP_TOKENS = ("<|im_end|>", "<|endoftext|>")
 """151645 and 151643 in Qwen2.5; ExLlamaV2's config keeps but the first of a list."""

@@ -20,13 +20,13 @@ from inference.engines.exl2_pages import Shelves
 from inference.engines.exl2_results import Result, read_result
 from inference.engines.faults import is_broken_card, is_out_of_memory, job_fault
 from inference.engines.waiting import Waiting
-from inference.serving.engine import (
+from inference.jobs.engine import (
     EngineBrokenError,
     EngineFacts,
     JobRefusedError,
     OutOfMemoryError,
 )
-from inference.serving.job import Ended, EndReason, Event, Job, Piece, Prefilled
+from inference.jobs.job import Ended, EndReason, Event, Job, Piece, Prefilled
 
 log = structlog.get_logger()
 
@@ -70,8 +70,11 @@ class Exl2Engine:
 
     def start(self, job: Job) -> None:
         """Take a job up; it waits while another adapter's jobs run."""
-        if fault := self._fault_of(job):
+        if fault := job_fault(job, self.facts):
             raise JobRefusedError(fault)
+        if self._settings.speculative == "ngram" and len(job.prompt) < NGRAM - 1:
+            text = f"a prompt needs {NGRAM - 1} tokens where the text itself is guessed from"
+            raise JobRefusedError(text)
         self._waiting.add(job)
 
     def cancel(self, job: str) -> None:
@@ -132,14 +135,6 @@ class Exl2Engine:
             for event in self.step():
                 if isinstance(event, Ended) and event.reason == "failed":
                     raise EngineBrokenError(event.fault)
-
-    def _fault_of(self, job: Job) -> str:
-        """Say why a job can never run here."""
-        if fault := job_fault(job, self.facts):
-            return fault
-        if self._settings.speculative == "ngram" and len(job.prompt) < NGRAM - 1:
-            return f"a prompt needs {NGRAM - 1} tokens where the text itself is guessed from"
-        return ""
 
     def _let_in(self) -> None:
         jobs = self._waiting.take(self._adapter, idle=not self._running)

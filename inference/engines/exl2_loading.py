@@ -13,9 +13,9 @@ from config.engine import PAGE_TOKENS, EngineSettings
 from inference.engines import exl2
 from inference.engines.context import context_tokens
 from inference.engines.exl2_engine import Exl2Engine
-from inference.model_files import ModelFiles, ModelFilesError, read_model
-from inference.placement import GIB, Card, Demand, Layout, PlacementError, lay_out
-from inference.serving.engine import LoadRefusedError, OutOfMemoryError, Progress
+from inference.jobs.engine import LoadRefusedError, OutOfMemoryError, Progress
+from inference.plan.model_files import ModelFiles, ModelFilesError, read_model
+from inference.plan.placement import GIB, Card, Demand, Layout, PlacementError, lay_out
 
 log = structlog.get_logger()
 
@@ -36,7 +36,7 @@ def load_exl2(settings: EngineSettings, progress: Progress, *, paged: bool = Tru
             raise LoadRefusedError(fault)
         files = _read(settings.model_dir)
         draft = _read(settings.draft_dir) if settings.speculative == "draft" else None
-        context = context_tokens(settings, _trained(files))
+        context = context_tokens(settings, files.trained_tokens)
         layout = lay_out(settings, _demand(settings, files, draft), _visible_cards())
         pool = pool_tokens(settings, layout, files, draft)
         log.info("model is being loaded", placement=layout.placement, pool_tokens=pool)
@@ -146,12 +146,6 @@ def _read(folder: Path | None) -> ModelFiles:
     if files.problems:
         raise LoadRefusedError(f"{files.folder.name}: {'; '.join(files.problems)}")
     return files
-
-
-def _trained(files: ModelFiles) -> int:
-    scaling = files.config.get("rope_scaling") or {}
-    original = scaling.get("original_max_position_embeddings")
-    return int(original or files.shape.max_position_embeddings)
 
 
 def _demand(settings: EngineSettings, files: ModelFiles, draft: ModelFiles | None) -> Demand:

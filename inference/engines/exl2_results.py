@@ -6,7 +6,7 @@ from typing import TypedDict
 import torch
 
 from inference.engines.exl2 import INCOMPLETE, Answer
-from inference.serving.job import EndReason
+from inference.jobs.job import EndReason
 
 
 class Held(TypedDict, total=False):

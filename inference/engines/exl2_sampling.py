@@ -1,7 +1,7 @@
 """How a job's tokens are drawn, in ExLlamaV2's words; the library is not needed for it."""
 
 from inference.engines.sampling import Bias
-from inference.serving.job import Sampling
+from inference.jobs.job import Sampling
 
 
 def sampler_fields(sampling: Sampling, bias: Bias) -> dict[str, object]:

@@ -2,8 +2,8 @@
 
 import torch
 
-from inference.serving.engine import EngineFacts
-from inference.serving.job import Job
+from inference.jobs.engine import EngineFacts
+from inference.jobs.job import Job
 
 _NO_MEMORY = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "can't allocate memory")
 _STICKY = ("CUDA error", "CUBLAS_STATUS", "device-side assert", "uncorrectable ECC")

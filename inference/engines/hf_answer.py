@@ -10,8 +10,8 @@ from inference.engines.past import Past
 from inference.engines.pieces import token_bytes
 from inference.engines.sampling import weigh
 from inference.engines.writing import Writer
-from inference.serving.job import Ended, EndReason, Event, Job, Piece, Sampled
-from inference.tokenizer import ChatTokenizer, Mark
+from inference.jobs.job import Ended, EndReason, Event, Job, Piece, Sampled
+from inference.text.tokenizer import ChatTokenizer, Mark
 
 
 class Vocabulary:

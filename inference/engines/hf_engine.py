@@ -14,14 +14,14 @@ from inference.engines.faults import is_broken_card, is_out_of_memory, job_fault
 from inference.engines.hf import Network
 from inference.engines.hf_answer import Answer, Vocabulary
 from inference.engines.past import Rows, Shelf
-from inference.serving.engine import (
+from inference.jobs.engine import (
     EngineBrokenError,
     EngineFacts,
     JobRefusedError,
     OutOfMemoryError,
 )
-from inference.serving.job import Ended, Event, Job, Prefilled
-from inference.tokenizer import ChatTokenizer
+from inference.jobs.job import Ended, Event, Job, Prefilled
+from inference.text.tokenizer import ChatTokenizer
 
 log = structlog.get_logger()
 

@@ -11,10 +11,10 @@ from inference.engines.context import context_tokens
 from inference.engines.faults import is_out_of_memory
 from inference.engines.hf import Network, open_network
 from inference.engines.hf_engine import NAME, TransformersEngine
-from inference.model_files import ModelFilesError, read_model
-from inference.placement import GIB
-from inference.serving.engine import EngineFacts, LoadRefusedError, Progress
-from inference.tokenizer import TokenizerError, load_tokenizer
+from inference.jobs.engine import EngineFacts, LoadRefusedError, Progress
+from inference.plan.model_files import ModelFilesError, read_model
+from inference.plan.placement import GIB
+from inference.text.tokenizer import TokenizerError, load_tokenizer
 
 log = structlog.get_logger()
 

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 import structlog
 
 from config.engine import EngineSettings
-from inference.serving.engine import Engine, LoadRefusedError, Progress
+from inference.jobs.engine import Engine, LoadRefusedError, Progress
 
 log = structlog.get_logger()
 

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from inference.serving.job import Grammar
+from inference.jobs.job import Grammar
 
 
 class Mask:

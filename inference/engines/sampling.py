@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import torch
 
-from inference.serving.job import Likelihood, Sampled, Sampling
+from inference.jobs.job import Likelihood, Sampled, Sampling
 
 
 class Bias:

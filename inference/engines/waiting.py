@@ -9,7 +9,7 @@ Nobody is overtaken by more than one such round of each other adapter.
 from collections import deque
 from itertools import takewhile
 
-from inference.serving.job import Job
+from inference.jobs.job import Job
 
 
 class Waiting:

@@ -1,5 +1,5 @@
 """The model as a server: one process per placement unit, OpenAI's protocol before one engine.
 
-`job` has the words; `loop` is the thread that owns the engine; `admission` says who is next;
-`routes` is the door. Nothing here knows a torch.
+`unit` is the process, `door` and `routes` its HTTP; `protocol` and `parts` read what is asked,
+`preparing` makes a job of it, `answers` and `chunks` write what is said. Nothing here knows torch.
 """

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+from inference.jobs.engine import JobRefusedError
+from inference.jobs.job import Ended, Event, Piece, Sampled
 from inference.serving.chunks import END, ChatChunks, CompletionChunks, call_id, head_of, usage_of
-from inference.serving.engine import JobRefusedError
 from inference.serving.errors import JobFailedError
-from inference.serving.job import Ended, Event, Piece, Sampled
 from inference.serving.logprobs import chat_logprobs, completion_logprobs
-from inference.tool_calls import CallArguments, CallBegun, CallReader, Text
+from inference.text.tool_calls import CallArguments, CallBegun, CallReader, Text
 
 
 class Reader:

@@ -10,9 +10,9 @@ import time
 from json.encoder import encode_basestring
 from typing import Any
 
-from inference.serving.job import Ended, Sampled
+from inference.jobs.job import Ended, Sampled
 from inference.serving.logprobs import chat_logprobs, completion_logprobs
-from inference.tool_calls import CallArguments, CallBegun
+from inference.text.tool_calls import CallArguments, CallBegun
 
 END = b"data: [DONE]\n\n"
 

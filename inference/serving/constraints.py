@@ -1,8 +1,7 @@
 """What an answer is held to: `response_format`, `tool_choice` and strict tools, as a grammar."""
 
-from inference.grammar import Grammars, SchemaRefusedError
+from inference.jobs.job import Grammar
 from inference.serving.errors import ApiError
-from inference.serving.job import Grammar
 from inference.serving.parts import (
     FunctionTool,
     NamedChoice,
@@ -14,7 +13,8 @@ from inference.serving.protocol import (
     ChatBody,
     GenerationBody,
 )
-from inference.tools import Tool
+from inference.text.grammar import Grammars, SchemaRefusedError
+from inference.text.tools import Tool
 
 
 def as_tool(tool: FunctionTool) -> Tool:
@@ -32,12 +32,15 @@ def chat_grammar(grammars: Grammars, body: ChatBody) -> Grammar | None:
         raise ApiError(400, text, param="response_format")
     is_named = isinstance(body.tool_choice, NamedChoice)
     is_required = is_named or body.tool_choice == "required"
-    is_strict = any(tool.function.strict for tool in body.tools)
-    if not is_required and not is_strict and body.parallel_tool_calls:
-        return None
-    tools = [as_tool(tool) for tool in body.callable_tools]
     is_parallel = body.parallel_tool_calls and not is_named
-    return grammars.tool_calls(tools, required=is_required, parallel=is_parallel)
+    tools = [as_tool(tool) for tool in body.callable_tools]
+    try:
+        return grammars.tool_calls(tools, required=is_required, parallel=is_parallel)
+    except SchemaRefusedError as error:
+        if is_required or not is_parallel or any(tool.function.strict for tool in body.tools):
+            text = f"tools: no answer can be held to these: {error}"
+            raise ApiError(400, text, param="tools") from None
+        return None
 
 
 def format_grammar(grammars: Grammars, body: GenerationBody) -> Grammar | None:

@@ -8,11 +8,11 @@ import math
 
 from aiohttp import web
 
-from inference.serving.admission import QueueFullError
-from inference.serving.engine import EngineBrokenError, JobRefusedError
-from inference.serving.job import EndReason
-from inference.serving.loop import EngineHungError
-from inference.serving.scheduler import ClosedError, Stage, TooSlowError
+from inference.jobs.admission import QueueFullError
+from inference.jobs.engine import EngineBrokenError, JobRefusedError
+from inference.jobs.job import EndReason
+from inference.jobs.loop import EngineHungError
+from inference.jobs.scheduler import ClosedError, Stage, TooSlowError
 
 RETRY_SECONDS = 1.0
 

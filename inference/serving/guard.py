@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aiohttp import web
 
+from inference.jobs.metrics import Metrics
 from inference.serving.chunks import event
 from inference.serving.errors import ApiError, as_api_error
 from inference.serving.keys import Keyhole
-from inference.serving.metrics import Metrics
 
 log = structlog.get_logger()
 

@@ -6,10 +6,8 @@ import hmac
 from aiohttp import web
 from pydantic import SecretStr
 
+from inference.client.chat import SESSION_HEADER
 from inference.serving.errors import ApiError
-
-SESSION_HEADER = "X-Session-Id"
-"""Names the conversation of a request, for callers who share one key."""
 
 
 class Keyhole:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from inference.serving.job import Likelihood, Sampled
+from inference.jobs.job import Likelihood, Sampled
 
 LEAST = -9999.0
 """Stands for minus infinity, which JSON lacks; OpenAI writes it so."""

@@ -4,11 +4,10 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from inference.grammar import Grammars
+from inference.jobs.engine import EngineFacts
+from inference.jobs.job import Grammar, Job
 from inference.serving.constraints import as_tool, chat_grammar, format_grammar
-from inference.serving.engine import EngineFacts
 from inference.serving.errors import ApiError
-from inference.serving.job import Grammar, Job
 from inference.serving.parts import ChatMessage, FunctionTool
 from inference.serving.protocol import (
     ChatBody,
@@ -16,10 +15,11 @@ from inference.serving.protocol import (
     GenerationBody,
     TokenizeBody,
 )
-from inference.template import ChatMessage as Turn
-from inference.template import render_chat
-from inference.tokenizer import ChatTokenizer
-from inference.tools import ToolCall
+from inference.text.grammar import Grammars
+from inference.text.template import ChatMessage as Turn
+from inference.text.template import render_chat
+from inference.text.tokenizer import ChatTokenizer
+from inference.text.tools import ToolCall
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from typing_extensions import override
 
+from inference.jobs.job import Sampling
 from inference.serving.errors import ApiError
-from inference.serving.job import Sampling
 from inference.serving.parts import (
     Body,
     ChatMessage,

@@ -10,13 +10,14 @@ from typing import TypeVar
 
 from aiohttp import web
 
+from inference.jobs.job import Job
+from inference.jobs.metrics import CONTENT_TYPE
 from inference.serving.answers import AnswerStream, WholeAnswer
 from inference.serving.chunks import ChatChunks, CompletionChunks
+from inference.serving.direct import direct_sink
 from inference.serving.errors import ApiError
 from inference.serving.guard import STREAM, Guard
-from inference.serving.job import Job
 from inference.serving.keys import caller_of
-from inference.serving.metrics import CONTENT_TYPE
 from inference.serving.parts import Body
 from inference.serving.preparing import count_tokens, prepare_chat, prepare_completion
 from inference.serving.protocol import (
@@ -194,6 +195,8 @@ class Routes:
                     await response.prepare(request)
                     request[STREAM] = response
                 await response.write(data)
+                if (sink := direct_sink(request, answer)) is not None:
+                    await stream.pour(sink)
         return response
 
     async def _collect(self, request: web.Request, body: GenerationBody, job: Job) -> WholeAnswer:

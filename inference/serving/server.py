@@ -8,18 +8,18 @@ from typing import Literal
 import structlog
 
 from config.engine import EngineSettings
-from inference.grammar import Grammars
-from inference.serving.admission import Limits, QueueFullError
-from inference.serving.engine import EngineFacts, JobRefusedError
+from inference.jobs.admission import Limits, QueueFullError
+from inference.jobs.engine import EngineFacts, JobRefusedError
+from inference.jobs.job import Job
+from inference.jobs.loop import EngineLoop
+from inference.jobs.metrics import Metrics
+from inference.jobs.scheduler import Scheduler, TooSlowError
+from inference.jobs.stream import JobStream
 from inference.serving.errors import ApiError
-from inference.serving.job import Job
-from inference.serving.loop import EngineLoop
-from inference.serving.metrics import Metrics
 from inference.serving.order import UnitHealth
 from inference.serving.preparing import Served, warm_up_job
-from inference.serving.scheduler import Scheduler, TooSlowError
-from inference.serving.stream import JobStream
-from inference.tokenizer import ChatTokenizer
+from inference.text.grammar import Grammars
+from inference.text.tokenizer import ChatTokenizer
 
 log = structlog.get_logger()
 

@@ -22,18 +22,19 @@ from pydantic import ValidationError
 from config.engine import EngineSettings
 from config.logs import configure_logging
 from inference.engines.loading import load_engine
+from inference.jobs.engine import Engine, EngineBrokenError, LoadRefusedError, Progress
+from inference.jobs.loop import EngineHungError, EngineLoop, open_loop
 from inference.serving.door import open_door
-from inference.serving.engine import Engine, EngineBrokenError, LoadRefusedError, Progress
-from inference.serving.loop import EngineHungError, EngineLoop, open_loop
 from inference.serving.order import ExitCode, UnitOrder
 from inference.serving.server import ModelServer
-from inference.tokenizer import ChatTokenizer, TokenizerError, load_tokenizer
+from inference.text.tokenizer import ChatTokenizer, TokenizerError, load_tokenizer
 
 log = structlog.get_logger()
 
-SWITCH_SECONDS = 0.0005
-"""After so long a thread lets another run; Python's own 5 ms would add up to a visible stutter
-when the engine's thread computes in Python."""
+SWITCH_SECONDS = 0.0001
+"""After so long a thread lets another run that waits. Where the engine computes in Python the event
+loop waits so long for each of its callbacks, of which a tick has dozens: with Python's own 5 ms
+they would add up to a stutter."""
 FAREWELL_SECONDS = 1.0
 
 LoadEngine = Callable[[EngineSettings, Progress], Engine]
@@ -95,7 +96,7 @@ async def _live(
     try:
         tokenizer = await asyncio.to_thread(load_tokenizer, order.settings)
         facts = await server.open(tokenizer, order.warm_up)
-        _spare_the_collector()
+        spare_the_collector()
         log.info("unit is ready", **asdict(facts))
         await engine.watch(order.settings.hang_seconds)
     except (LoadRefusedError, TokenizerError) as error:
@@ -126,7 +127,7 @@ def _refuse(why: str) -> ExitCode:
     return ExitCode.REFUSED
 
 
-def _spare_the_collector() -> None:
+def spare_the_collector() -> None:
     """Take the loaded model out of the garbage collector's rounds: they would stop every answer."""
     gc.collect()
     gc.freeze()

@@ -4,7 +4,7 @@ from typer.testing import CliRunner, Result
 
 from bots.model_plan import parse_cards, parse_tokens
 from bots.models import cli
-from inference.placement import GIB
+from inference.plan.placement import GIB
 
 
 def model(*arguments: object) -> Result:

@@ -21,7 +21,7 @@ from bots.own_model import own_sockets, plan_own_model
 from bots.screen import welcome
 from config.engine import EngineSettings
 from config.errors import ConfigError
-from inference.keeper import Programme
+from inference.units.keeper import Programme
 
 UNKNOWN = "火星上有没有生命"
 SECONDS = 60.0

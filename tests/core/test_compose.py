@@ -12,7 +12,7 @@ from core.knowledge.documents import Passage
 from core.memory import Exchange, History
 from core.moderation.words import load_word_lists
 from core.voice import give_voice
-from inference.tokens import estimate_tokens
+from inference.client.tokens import estimate_tokens
 
 CONTROLS = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<tool_call>", "</tool_call>", "[INST]"]
 CONTROLS += ["[/INST]", "<<SYS>>", "<s>", "</s>", "<think>", "<start_of_turn>", "<｜Assistant｜>"]

@@ -18,7 +18,7 @@ from peers.model_folder import SMALL, write_half
 from prometheus_client.parser import text_string_to_metric_families
 from ruamel.yaml import YAML
 
-from inference.keeper import Programme
+from inference.units.keeper import Programme
 
 promql = pytest.importorskip("promql_parser", reason="promql-parser is not installed")
 

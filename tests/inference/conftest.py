@@ -5,7 +5,7 @@ import pytest
 from peers.model import ModelPeer, open_peer
 from peers.qwen import real_tokenizer, small_tokenizer
 
-from inference.tokenizer import ChatTokenizer
+from inference.text.tokenizer import ChatTokenizer
 
 # Threads of torch that wait for one another slow a busy machine down many times over.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

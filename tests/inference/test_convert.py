@@ -17,7 +17,7 @@ from inference.convert import (
     is_begun,
     parse_status,
 )
-from inference.shape import QWEN25_7B
+from inference.plan.shape import QWEN25_7B
 
 PROGRAM = (sys.executable, converter.__file__)
 

@@ -5,9 +5,9 @@ from contextlib import AbstractAsyncContextManager
 from peers.model import ModelPeer
 
 from config.settings import EndpointSettings, InferenceSettings
-from inference.chat import ChatTurn, Prompt
-from inference.client import ModelClient, open_client
-from inference.endpoint import Endpoint
+from inference.client.chat import ChatTurn, Prompt
+from inference.client.endpoint import Endpoint
+from inference.client.model_client import ModelClient, open_client
 
 QUESTION = "在吗"
 PROMPT = Prompt((ChatTurn("system", "你是小Q"), ChatTurn("user", QUESTION)), "a session")

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from inference.serving.engine import EngineFacts, JobRefusedError, OutOfMemoryError, Progress
-from inference.serving.job import Ended, Event, Job, Likelihood, Piece, Prefilled, Sampled
-from inference.tokenizer import ChatTokenizer, Mark
+from inference.jobs.engine import EngineFacts, JobRefusedError, OutOfMemoryError, Progress
+from inference.jobs.job import Ended, Event, Job, Likelihood, Piece, Prefilled, Sampled
+from inference.text.tokenizer import ChatTokenizer, Mark
 
 FACTS = EngineFacts(
     name="scripted",

@@ -27,9 +27,9 @@ from config.engine import EngineSettings  # noqa: E402
 from inference.engines import exl2  # noqa: E402
 from inference.engines.exl2_engine import Exl2Engine  # noqa: E402
 from inference.engines.exl2_loading import load_exl2  # noqa: E402
-from inference.serving.job import Job, Sampling  # noqa: E402
-from inference.shape import ModelShape  # noqa: E402
-from inference.tokenizer import Mark  # noqa: E402
+from inference.jobs.job import Job, Sampling  # noqa: E402
+from inference.plan.shape import ModelShape  # noqa: E402
+from inference.text.tokenizer import Mark  # noqa: E402
 
 CLOSE = 0.02
 """Logarithms of likelihoods that rounding may turn around."""

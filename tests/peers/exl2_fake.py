@@ -20,8 +20,8 @@ from config.engine import EngineSettings
 from inference.engines.exl2 import Parts
 from inference.engines.exl2_engine import Exl2Engine
 from inference.engines.pieces import letters_of_bytes
-from inference.serving.job import Ended, Event, Job, Piece, Sampling
-from inference.tokenizer import ChatTokenizer, Mark
+from inference.jobs.job import Ended, Event, Job, Piece, Sampling
+from inference.text.tokenizer import ChatTokenizer, Mark
 
 Speak = Callable[[Sequence[int]], int]
 """What comes after a text."""

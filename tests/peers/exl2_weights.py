@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from inference.shape import ModelShape
+from inference.plan.shape import ModelShape
 
 TINY = ModelShape(
     hidden_size=256,

@@ -13,12 +13,12 @@ from peers.model_folder import write_exl2, write_half
 from config.engine import EngineSettings
 from config.settings import EndpointSettings
 from core.tasks import beside
-from inference.fleet import plan_fleet
-from inference.keeper import Programme, UnitState
-from inference.model_files import read_model
-from inference.placement import GIB, Card
+from inference.plan.fleet import plan_fleet
+from inference.plan.model_files import read_model
+from inference.plan.placement import GIB, Card
 from inference.serving.order import UnitOrder
-from inference.supervisor import Doors, Supervisor
+from inference.units.keeper import Programme, UnitState
+from inference.units.supervisor import Doors, Supervisor
 
 WAYWARD = Path(__file__).with_name("wayward_unit.py")
 SECONDS = 20.0

@@ -16,8 +16,8 @@ from peers.exl2_fake import LIKELY, PRIME, TOKENIZER, Speak
 from config.engine import EngineSettings
 from inference.engines.hf import Network
 from inference.engines.hf_engine import NAME, TransformersEngine
-from inference.serving.engine import EngineFacts
-from inference.tokenizer import Mark
+from inference.jobs.engine import EngineFacts
+from inference.text.tokenizer import Mark
 
 
 @dataclass(eq=False)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from inference.shape import QWEN25_7B, ModelShape
+from inference.plan.shape import QWEN25_7B, ModelShape
 
 SMALL = ModelShape(
     hidden_size=256,

@@ -18,7 +18,7 @@ from bots.stopping import run_until_stopped
 from config.engine import EngineSettings
 from config.logs import configure_logging
 from config.settings import LogSettings
-from inference.keeper import Programme
+from inference.units.keeper import Programme
 
 
 def main() -> None:

@@ -13,8 +13,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from peers.engine import ScriptedEngine, byte_tokenizer
 
-from inference.serving.engine import EngineBrokenError, LoadRefusedError
-from inference.serving.job import Event
+from inference.jobs.engine import EngineBrokenError, LoadRefusedError
+from inference.jobs.job import Event
 from inference.serving.unit import run_unit
 
 

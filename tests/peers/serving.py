@@ -12,8 +12,8 @@ from peers.engine import ScriptedEngine, byte_tokenizer
 from pydantic import SecretStr
 
 from config.engine import EngineSettings
+from inference.jobs.loop import EngineLoop, open_loop
 from inference.serving.door import open_door
-from inference.serving.loop import EngineLoop, open_loop
 from inference.serving.server import ModelServer
 
 TOKENIZER = byte_tokenizer()

@@ -9,7 +9,7 @@ import transformers
 from tokenizers import Tokenizer
 
 CONTEXT = 2048
-TEMPLATE = Path(__file__).parents[1] / "inference" / "data" / "qwen2_5.jinja"
+TEMPLATE = Path(__file__).parents[1] / "inference" / "text" / "data" / "qwen2_5.jinja"
 
 
 def write_tiny(folder: Path, tokenizer: str) -> Path:

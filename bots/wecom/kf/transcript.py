@@ -14,7 +14,7 @@ from core.inbox import Inbox
 from core.memory import Exchange, Memory
 from core.personas import Personas
 from core.redis import UNAVAILABLE, Effect, Store
-from inference.tokens import estimate_tokens
+from inference.client.tokens import estimate_tokens
 
 KEPT_SECONDS = 3 * 86_400
 MOST_LINES = 200

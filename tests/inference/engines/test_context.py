@@ -2,7 +2,7 @@ import pytest
 
 from config.engine import EngineSettings
 from inference.engines.context import context_tokens
-from inference.serving.engine import LoadRefusedError
+from inference.jobs.engine import LoadRefusedError
 
 
 def test_a_context_longer_than_trained_needs_yarn_and_has_an_end():

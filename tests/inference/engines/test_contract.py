@@ -27,14 +27,14 @@ from peers.hf_fake import hf_engine  # noqa: E402
 from config.engine import EngineSettings  # noqa: E402
 from inference.engines.exl2_engine import Exl2Engine  # noqa: E402
 from inference.engines.pieces import letters_of_bytes  # noqa: E402
-from inference.grammar import Grammars  # noqa: E402
-from inference.serving.engine import (  # noqa: E402
+from inference.jobs.engine import (  # noqa: E402
     EngineBrokenError,
     JobRefusedError,
     OutOfMemoryError,
 )
-from inference.serving.job import Ended, Job, Sampling  # noqa: E402
-from inference.tokenizer import Mark  # noqa: E402
+from inference.jobs.job import Ended, Job, Sampling  # noqa: E402
+from inference.text.grammar import Grammars  # noqa: E402
+from inference.text.tokenizer import Mark  # noqa: E402
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.model

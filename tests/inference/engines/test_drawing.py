@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs torch: make test-model")
 
 from inference.engines.drawing import Dice  # noqa: E402
-from inference.serving.job import Sampling  # noqa: E402
+from inference.jobs.job import Sampling  # noqa: E402
 
 pytestmark = pytest.mark.model
 PLAIN = {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "repetition_penalty": 1.0}

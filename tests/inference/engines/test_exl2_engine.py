@@ -32,9 +32,9 @@ from peers.qwen import real_tokenizer  # noqa: E402
 from config.engine import EngineSettings  # noqa: E402
 from inference.engines.exl2 import Parts  # noqa: E402
 from inference.engines.exl2_engine import Exl2Engine  # noqa: E402
-from inference.serving.engine import JobRefusedError, OutOfMemoryError  # noqa: E402
-from inference.serving.job import Job  # noqa: E402
-from inference.tokenizer import ChatTokenizer, Mark  # noqa: E402
+from inference.jobs.engine import JobRefusedError, OutOfMemoryError  # noqa: E402
+from inference.jobs.job import Job  # noqa: E402
+from inference.text.tokenizer import ChatTokenizer, Mark  # noqa: E402
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.model

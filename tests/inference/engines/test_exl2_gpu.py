@@ -21,7 +21,7 @@ from peers.exl2_fake import TOKENIZER, work
 from peers.exl2_weights import TINY, dequantise, quantised, reference_model
 
 from config.engine import AdapterSettings
-from inference.serving.job import Job
+from inference.jobs.job import Job
 
 torch = pytest.importorskip("torch")
 safetensors = pytest.importorskip("safetensors.torch")

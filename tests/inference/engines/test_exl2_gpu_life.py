@@ -22,7 +22,7 @@ from peers.exl2_weights import TINY
 from config.engine import EngineSettings
 from inference.engines.exl2_engine import Exl2Engine
 from inference.engines.exl2_loading import load_exl2
-from inference.serving.engine import LoadRefusedError, OutOfMemoryError
+from inference.jobs.engine import LoadRefusedError, OutOfMemoryError
 from inference.serving.order import UnitOrder
 
 torch = pytest.importorskip("torch")

@@ -21,8 +21,8 @@ from peers.exl2_fake import (  # noqa: E402
     work,
 )
 
-from inference.serving.engine import OutOfMemoryError  # noqa: E402
-from inference.serving.job import Job  # noqa: E402
+from inference.jobs.engine import OutOfMemoryError  # noqa: E402
+from inference.jobs.job import Job  # noqa: E402
 
 pytestmark = pytest.mark.model
 

@@ -22,10 +22,10 @@ from inference.engines.exl2_loading import (  # noqa: E402
     pool_tokens,
 )
 from inference.engines.loading import load_engine  # noqa: E402
-from inference.model_files import read_model  # noqa: E402
-from inference.placement import GIB, Card, Demand, lay_out  # noqa: E402
-from inference.serving.engine import LoadRefusedError  # noqa: E402
-from inference.shape import QWEN25_7B  # noqa: E402
+from inference.jobs.engine import LoadRefusedError  # noqa: E402
+from inference.plan.model_files import read_model  # noqa: E402
+from inference.plan.placement import GIB, Card, Demand, lay_out  # noqa: E402
+from inference.plan.shape import QWEN25_7B  # noqa: E402
 
 pytestmark = pytest.mark.model
 

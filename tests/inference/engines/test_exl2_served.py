@@ -17,10 +17,10 @@ from peers.exl2_fake import TOKENIZER, FakeLora, FakeModel, babble, fake_parts  
 
 from config.engine import EngineSettings  # noqa: E402
 from inference.engines.exl2_engine import Exl2Engine  # noqa: E402
+from inference.jobs.loop import open_loop  # noqa: E402
 from inference.serving.door import open_door  # noqa: E402
-from inference.serving.loop import open_loop  # noqa: E402
 from inference.serving.server import ModelServer  # noqa: E402
-from inference.tokenizer import Mark  # noqa: E402
+from inference.text.tokenizer import Mark  # noqa: E402
 
 pytestmark = pytest.mark.model
 

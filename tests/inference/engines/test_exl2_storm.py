@@ -22,8 +22,8 @@ from peers.exl2_fake import (  # noqa: E402
 
 from config.engine import EngineSettings  # noqa: E402
 from inference.engines.exl2_engine import Exl2Engine  # noqa: E402
-from inference.serving.engine import OutOfMemoryError  # noqa: E402
-from inference.serving.job import Job  # noqa: E402
+from inference.jobs.engine import OutOfMemoryError  # noqa: E402
+from inference.jobs.job import Job  # noqa: E402
 
 pytestmark = pytest.mark.model
 

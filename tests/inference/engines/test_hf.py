@@ -17,9 +17,9 @@ from peers.tiny_qwen import CONTEXT, write_adapter, write_tiny  # noqa: E402
 
 from config.engine import EngineSettings  # noqa: E402
 from inference.engines.loading import load_engine  # noqa: E402
-from inference.serving.engine import LoadRefusedError  # noqa: E402
-from inference.serving.job import Job, Sampling  # noqa: E402
-from inference.tokenizer import ChatTokenizer, Mark  # noqa: E402
+from inference.jobs.engine import LoadRefusedError  # noqa: E402
+from inference.jobs.job import Job, Sampling  # noqa: E402
+from inference.text.tokenizer import ChatTokenizer, Mark  # noqa: E402
 
 pytestmark = pytest.mark.model
 TOKENIZER = ChatTokenizer(small_tokenizer())

@@ -10,9 +10,9 @@ from peers.tiny_qwen import write_tiny  # noqa: E402
 
 from config.engine import EngineSettings  # noqa: E402
 from inference.engines.loading import load_engine  # noqa: E402
-from inference.serving.engine import OutOfMemoryError  # noqa: E402
-from inference.serving.job import Ended, Job, Piece, Sampling  # noqa: E402
-from inference.tokenizer import ChatTokenizer, Mark  # noqa: E402
+from inference.jobs.engine import OutOfMemoryError  # noqa: E402
+from inference.jobs.job import Ended, Job, Piece, Sampling  # noqa: E402
+from inference.text.tokenizer import ChatTokenizer, Mark  # noqa: E402
 
 pytestmark = [
     pytest.mark.gpu,

@@ -23,9 +23,9 @@ from peers.client import connect
 from peers.qwen import real_tokenizer
 from peers.tiny_qwen import CONTEXT, write_tiny
 
-from inference.chat import ChatTurn, Prompt
-from inference.template import ChatMessage, render_chat
-from inference.tokenizer import ChatTokenizer, Mark
+from inference.client.chat import ChatTurn, Prompt
+from inference.text.template import ChatMessage, render_chat
+from inference.text.tokenizer import ChatTokenizer, Mark
 
 # Importing torch and a tokenizer of 150,000 tokens takes a while on a small machine.
 LOADING_SECONDS = 180.0

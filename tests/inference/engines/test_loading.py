@@ -6,7 +6,7 @@ import pytest
 
 from config.engine import EngineSettings
 from inference.engines.loading import load_engine
-from inference.serving.engine import LoadRefusedError
+from inference.jobs.engine import LoadRefusedError
 
 ROOT = Path(__file__).parents[3]
 HAS_TORCH = importlib.util.find_spec("torch") is not None

@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.engines.waiting import Waiting
-from inference.serving.job import Job
+from inference.jobs.job import Job
 
 
 def waiting(*adapters: str) -> Waiting:

@@ -7,8 +7,8 @@ import pytest
 from peers.engine import ANSWER, ScriptedEngine
 from peers.serving import QUESTION, TOKENIZER, open_serving
 
-from inference.serving.job import Sampling
-from inference.template import ChatMessage, render_chat
+from inference.jobs.job import Sampling
+from inference.text.template import ChatMessage, render_chat
 
 CALL = '<tool_call>\n{"name": "track", "arguments": {"order": "42"}}\n</tool_call>'
 TOOLS = [{"type": "function", "function": {"name": "track", "parameters": {"type": "object"}}}]

@@ -6,7 +6,7 @@ from peers.client import connect
 from peers.engine import ANSWER, ScriptedEngine
 from peers.serving import QUESTION, TOKENIZER, open_serving
 
-from inference.template import ChatMessage, render_chat
+from inference.text.template import ChatMessage, render_chat
 
 
 async def test_a_text_is_continued_in_one_piece():

@@ -1,5 +1,6 @@
 """What an answer is held to, as the engine gets it."""
 
+import json
 import re
 
 import openai
@@ -7,8 +8,12 @@ import pytest
 from peers.engine import ScriptedEngine
 from peers.serving import QUESTION, TOKENIZER, open_serving
 
-from inference.serving.job import Job
-from inference.tokenizer import Mark
+from inference.jobs.job import Grammar, Job
+from inference.serving.constraints import chat_grammar
+from inference.serving.errors import ApiError
+from inference.serving.protocol import ChatBody, parse
+from inference.text.grammar import Grammars, SchemaRefusedError
+from inference.text.tokenizer import Mark
 
 ORDER = {
     "type": "object",
@@ -56,7 +61,41 @@ async def test_an_answer_is_held_to_its_schema(text, allowed):
 
 async def test_text_is_free():
     assert (await job_of(response_format={"type": "text"})).grammar is None
-    assert (await job_of(tools=[TRACK])).grammar is None
+
+
+async def test_an_answer_with_tools_is_a_text_or_calls_that_keep_to_them():
+    for text, allowed in (
+        ("On its way.", True),
+        (call("track", '{"order": 42}'), True),
+        (call("track", '{"order": "42"}'), False),
+        (call("other", "{}"), False),
+    ):
+        assert allows(await job_of(tools=[TRACK]), text) is allowed
+
+
+class TooLarge(Grammars):
+    """What grammars say of tools that are too many or too large."""
+
+    def tool_calls(self, tools, *, required=False, parallel=True):
+        raise SchemaRefusedError("too large")
+
+
+def test_tools_too_large_for_a_grammar_are_free_unless_a_call_must_keep_to_them():
+    grammars = TooLarge(TOKENIZER)
+
+    def grammar_of(**more: object) -> Grammar | None:
+        body = {"messages": QUESTION, "tools": [TRACK], **more}
+        return chat_grammar(grammars, parse(ChatBody, json.dumps(body).encode()))
+
+    assert grammar_of() is None
+    for must in (
+        {"tool_choice": "required"},
+        {"tools": [STRICT]},
+        {"parallel_tool_calls": False},
+    ):
+        with pytest.raises(ApiError, match="400") as caught:
+            grammar_of(**must)
+        assert caught.value.message == "tools: no answer can be held to these: too large"
 
 
 async def test_a_schema_that_no_answer_can_keep_to_is_refused():

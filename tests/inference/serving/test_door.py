@@ -8,8 +8,8 @@ import pytest
 from peers.engine import ANSWER, ScriptedEngine
 from peers.serving import QUESTION, TOKENIZER, open_serving
 
-from inference.serving.engine import EngineBrokenError
-from inference.serving.keys import SESSION_HEADER
+from inference.client.chat import SESSION_HEADER
+from inference.jobs.engine import EngineBrokenError
 
 KEY = "a-long-key-for-tests"
 

@@ -15,9 +15,9 @@ from peers.engine import ANSWER, ScriptedEngine
 from peers.serving import QUESTION, Serving, open_serving
 from structlog.testing import capture_logs
 
-from inference.errors import BrokenAnswerError, ModelUnavailableError
-from inference.serving.engine import EngineBrokenError, JobRefusedError, OutOfMemoryError
-from inference.serving.loop import MOST_RECOVERIES, EngineHungError
+from inference.client.errors import BrokenAnswerError, ModelUnavailableError
+from inference.jobs.engine import EngineBrokenError, JobRefusedError, OutOfMemoryError
+from inference.jobs.loop import MOST_FAILURES, MOST_RECOVERIES, EngineHungError
 
 BODY = {"model": "qwen", "messages": QUESTION}
 STREAM = BODY | {"stream": True}
@@ -132,6 +132,28 @@ async def test_memory_that_runs_out_again_and_again_breaks_the_engine():
         with pytest.raises(openai.InternalServerError) as caught:
             await serving.ask()
         assert caught.value.code == "engine_gone"
+
+
+async def test_an_engine_that_fails_every_answer_counts_as_broken():
+    async with open_serving(ScriptedEngine(job_fault="always")) as serving:
+        for _ in range(MOST_FAILURES):
+            assert serving.server.health.state == "ready"
+            with pytest.raises(openai.InternalServerError):
+                await serving.ask()
+        with pytest.raises(EngineBrokenError, match="one answer after another"):
+            await serving.loop.watch(30)
+        assert serving.server.health.state == "broken"
+
+
+async def test_answers_that_fail_now_and_then_break_nothing():
+    async with open_serving(ScriptedEngine()) as serving:
+        for _ in range(MOST_FAILURES + 1):
+            serving.engine.job_fault = "this one"
+            with pytest.raises(openai.InternalServerError):
+                await serving.ask()
+            serving.engine.job_fault = ""
+            assert await serving.ask() == ANSWER
+        assert serving.server.health.state == "ready"
 
 
 @pytest.mark.parametrize("fault", [EngineBrokenError("sticky"), ValueError("of the library")])

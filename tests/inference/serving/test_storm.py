@@ -9,7 +9,7 @@ import aiohttp
 from peers.engine import ANSWER, ScriptedEngine, facts
 from peers.serving import QUESTION, Serving, open_serving
 
-from inference.serving.engine import OutOfMemoryError
+from inference.jobs.engine import OutOfMemoryError
 
 CALLERS = 120
 

@@ -1,0 +1,1 @@
+"""Between words and tokens: the tokenizer, the chat template, tools and grammars."""
