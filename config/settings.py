@@ -147,8 +147,8 @@ class InboxSettings(Section):
         default=None,
         ge=1,
         le=4096,
-        description="Conversations one process answers at a time; unset: twice as many as the model "
-        "servers take at a time, at least 128.",
+        description="Conversations one process answers at a time; unset: twice as many as the "
+        "model servers take at a time, at least 128.",
     )
     lease_seconds: float = Field(
         default=15.0,
