@@ -25,7 +25,7 @@ from rig import ROOT, Customer, Product, browser_session, percentile, stub_model
 sys.path.append(str(ROOT / "tests"))
 PAGE = ROOT / "bots/web/page"
 IMPORT = re.compile(r'(?:from|import) "(\./[^"]+)"')
-LINK = re.compile(r'(?:href|src)="/static/([^"]+)"')
+LINK = re.compile(r'(?:href|src)="{{static}}/([^"]+)"')
 TOKENS, PAUSE_MS = 100, 50
 PAINT = """() => new Promise((resolve) => {
   const told = (list) => resolve(list.getEntriesByName("first-paint")[0].startTime);
