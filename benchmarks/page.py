@@ -24,7 +24,7 @@ from rig import ROOT, Customer, Product, browser_session, percentile, stub_model
 
 sys.path.append(str(ROOT / "tests"))
 PAGE = ROOT / "bots/web/page"
-IMPORT = re.compile(r'(?:from|import) "(\./[^"]+)"')
+IMPORT = re.compile(r'"(?:\./)?([\w/-]+\.(?:css|m?js))"')
 LINK = re.compile(r'(?:href|src)="{{static}}/([^"]+)"')
 TOKENS, PAUSE_MS = 100, 50
 PAINT = """() => new Promise((resolve) => {

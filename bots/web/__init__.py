@@ -51,5 +51,6 @@ Events are JSON with a `type`; an answer's `reply` is the id of the (first) ques
 - `vote`: `reply`, `vote`.
 
 Outside of `/web`: `GET /` and `GET /chat/{account}` are the page; the persona's allowed origins may
-frame it. `GET /static/...` are its files, the widget's script among them.
+frame it. `GET /static/...` are its files, the widget's script among them; the page asks for them
+below `/static/{version}`, where browsers keep them.
 """
