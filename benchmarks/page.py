@@ -2,7 +2,8 @@
 
 python -m benchmarks.page size                what a browser loads, packed
 python -m benchmarks.page show [--turns 1000] first paint, and scrolling a long conversation
-python -m benchmarks.page open [--pages 500]  pages open at once, each streaming an answer
+python -m benchmarks.page open [--pages 500] [--places 512]
+                                              pages open at once, each streaming an answer
 """
 
 import argparse
@@ -21,8 +22,9 @@ from benchmarks.machine import describe
 from benchmarks.rig import ROOT, Customer, Product, browser_session, percentile, stub_model
 
 PAGE = ROOT / "bots/web/page"
-IMPORT = re.compile(r'(?:from|import) "(\./[^"]+)"')
-LINK = re.compile(r'(?:href|src)="/static/([^"]+)"')
+IMPORT = re.compile(r'"(?:\./)?([\w/-]+\.(?:css|m?js))"')
+LINK = re.compile(r'(?:href|src)="{{static}}/([^"]+)"')
+TOKENS, PAUSE_MS = 100, 50
 PAINT = """() => new Promise((resolve) => {
   const told = (list) => resolve(list.getEntriesByName("first-paint")[0].startTime);
   new PerformanceObserver(told).observe({ type: "paint", buffered: true });
@@ -116,20 +118,37 @@ async def _heard(customer: Customer, answers: int) -> None:
 
 async def open_many(options: argparse.Namespace) -> None:
     """Stream an answer to each of many pages at once."""
-    async with _product(tokens=100, delay_ms=50) as (product, session):
+    async with _product(TOKENS, PAUSE_MS, options.places) as (product, session):
         idle = product.memory_mb()[0]
         customers = [Customer(session, product.base) for _ in range(options.pages)]
         await asyncio.gather(*(customer.arrive() for customer in customers))
+        before = product.cpu_seconds()[0]
         busy = asyncio.gather(*(_stream(customer) for customer in customers))
         await asyncio.sleep(4)
         memory = product.memory_mb()[0]
         rows = await busy
-    firsts, gaps, wholes = zip(*rows, strict=True)
-    print(f"{options.pages} pages, each with 100 tokens in 5 s of the model's own time")
-    for name, values in (("first text", firsts), ("longest gap", gaps), ("whole answer", wholes)):
-        spread = [percentile(list(values), share) for share in (0.5, 0.99, 1)]
-        print(f"{name}: p50 {spread[0]:.2f} s, p99 {spread[1]:.2f} s, worst {spread[2]:.2f} s")
+        cpu = product.cpu_seconds()[0] - before
+    firsts, gaps, wholes = (list(column) for column in zip(*rows, strict=True))
+    print(f"{options.pages} pages, a model with {options.places} places that says {TOKENS} tokens")
+    print("in 5 s; seconds:")
+    _tell("first text", firsts)
+    _tell("of it, the wait for a place that the model makes unavoidable", _waits(options))
+    _tell("longest gap", gaps)
+    _tell("whole answer", wholes)
+    tokens = options.pages * TOKENS
+    print(f"CPU of the process: {cpu:.1f} s, {cpu / tokens * 1e6:.0f} µs for a token on a page")
     print(f"memory of the process: {idle:.0f} MB idle, {memory:.0f} MB while all stream")
+
+
+def _waits(options: argparse.Namespace) -> list[float]:
+    """What each page waits for the answers before it where nothing but the model takes time."""
+    answer = TOKENS * PAUSE_MS / 1000
+    return [page // options.places * answer for page in range(options.pages)]
+
+
+def _tell(name: str, values: list[float]) -> None:
+    middle, most, worst = (percentile(values, share) for share in (0.5, 0.99, 1))
+    print(f"  {name}: p50 {middle:.2f}, p99 {most:.2f}, worst {worst:.2f}")
 
 
 async def _stream(customer: Customer) -> tuple[float, float, float]:
@@ -149,13 +168,13 @@ async def _stream(customer: Customer) -> tuple[float, float, float]:
 
 
 @asynccontextmanager
-async def _product(tokens: int = 40, delay_ms: int = 0) -> AsyncGenerator:
+async def _product(tokens: int = 40, delay_ms: int = 0, places: int = 256) -> AsyncGenerator:
     with tempfile.TemporaryDirectory() as folder:
         async with (
             stub_model(tokens=tokens, delay_ms=delay_ms) as model,
             browser_session() as session,
         ):
-            product = Product(Path(folder) / "var", model)
+            product = Product(Path(folder) / "var", model, places=places)
             await product.start()
             try:
                 yield product, session
@@ -175,6 +194,7 @@ def main() -> None:
     parser.add_argument("mode", choices=["size", "show", "open"])
     parser.add_argument("--turns", type=int, default=1000)
     parser.add_argument("--pages", type=int, default=500)
+    parser.add_argument("--places", type=int, default=512, help="answers the model gives at once")
     options = parser.parse_args()
     print(describe())
     if options.mode == "size":

@@ -29,6 +29,8 @@ class Product:
     state: Path
     model_url: str
     cores: str = ""
+    places: int = 256
+    """Answers that the model gives at a time."""
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
     extra: dict[str, str] = field(default_factory=dict)
@@ -41,7 +43,8 @@ class Product:
     async def start(self) -> float:
         """Start it; returns the seconds until it was ready."""
         self.port = self.port or free_port()
-        endpoints = [{"url": self.model_url, "model": "stub", "concurrency": 256, "queue": 10000}]
+        model = {"url": self.model_url, "model": "stub"}
+        endpoints = [model | {"concurrency": self.places, "queue": 10000}]
         settings = {
             "XIAOQ_HTTP__PORT": str(self.port),
             "XIAOQ_STATE_DIR": str(self.state),

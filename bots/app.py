@@ -48,6 +48,7 @@ from inference.units.supervisor import Doors, Supervisor
 
 log = structlog.get_logger()
 
+LEAST_PLACES = 128
 READY = "Server is ready to accept requests"
 
 
@@ -225,9 +226,15 @@ async def _work(house: House, stop: asyncio.Event) -> None:
             ledger=house.ledger,
             channels=house.channels,
             settings=house.settings.inbox,
+            places=_places(house),
             metrics=house.metrics,
         )
         await worker.run(stop)
+
+
+def _places(house: House) -> int:
+    """Turns at a time: a model's free place must find somebody who already waits for it."""
+    return house.settings.inbox.workers or max(LEAST_PLACES, 2 * house.model.places)
 
 
 async def _customer_routes(house: House) -> list[web.AbstractRouteDef]:

@@ -143,8 +143,12 @@ class InboxSettings(Section):
     backlog: int = Field(
         default=20_000, ge=1, description="Messages that may wait in all conversations together."
     )
-    workers: int = Field(
-        default=128, ge=1, le=4096, description="Conversations one process answers at a time."
+    workers: int | None = Field(
+        default=None,
+        ge=1,
+        le=4096,
+        description="Conversations one process answers at a time; unset: twice as many as the "
+        "model servers take at a time, at least 128.",
     )
     lease_seconds: float = Field(
         default=15.0,

@@ -63,8 +63,10 @@ class Worker:
         ledger: Ledger,
         channels: Channels,
         settings: InboxSettings,
+        places: int,
         metrics: Metrics,
     ) -> None:
+        """`places` is how many turns are worked at a time."""
         self._name = name
         self._inbox = inbox
         self._pipeline = pipeline
@@ -72,7 +74,7 @@ class Worker:
         self._channels = channels
         self._settings = settings
         self._metrics = metrics
-        self._places = Places(settings.workers)
+        self._places = Places(places)
         self._lag = Lag()
         # By entry and not by its id: two partitions can give out the same id in one millisecond.
         self._working: dict[Entry, asyncio.Task[None]] = {}

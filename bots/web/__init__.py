@@ -19,7 +19,8 @@ the body; without it the visitor's first one, `home`, is meant. An unknown name 
 - `POST /messages` `{id, text, conversation?, sampling?: {temperature?, top_p?, max_tokens?},
   files?: [id], retries?: reply}` -> 202. `id` is a new UUID and makes the request safe to repeat.
   `text` may be empty with files. `retries` names the conversation's newest answer, which this one
-  replaces; the page sends the question's text, sampling and files again.
+  replaces; the page sends the question's text, sampling and files again. Of those files the ones
+  that are kept no more count as read: the conversation remembers what they said.
 - `GET /events` -> server-sent events from the beginning, or after `Last-Event-ID`.
 - `POST /stop` `{conversation?, reply}` -> 202. Ends the answer to the question of that id; waiting
   questions can be stopped too. What was shown stays.
@@ -37,7 +38,8 @@ the body; without it the visitor's first one, `home`, is meant. An unknown name 
 
 Events are JSON with a `type`; an answer's `reply` is the id of the (first) question it answers:
 
-- `question`: `id`, `text`, `at`; `files` (`name`, `kind`, `bytes`) and `retries` if there are any.
+- `question`: `id`, `text`, `at`; `files` (`id`, `name`, `kind`, `bytes`) and `retries` if there are
+  any.
   The question waits (queued) until `thinking`, `start` or `done`.
 - `thinking`: `reply`. A worker has it, and the first words take a moment.
 - `start`: `reply`. The answer begins, or begins again.
@@ -49,5 +51,6 @@ Events are JSON with a `type`; an answer's `reply` is the id of the (first) ques
 - `vote`: `reply`, `vote`.
 
 Outside of `/web`: `GET /` and `GET /chat/{account}` are the page; the persona's allowed origins may
-frame it. `GET /static/...` are its files, the widget's script among them.
+frame it. `GET /static/...` are its files, the widget's script among them; the page asks for them
+below `/static/{version}`, where browsers keep them.
 """

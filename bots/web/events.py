@@ -29,7 +29,8 @@ def message_id(visitor: str, identity: str) -> str:
 def question_event(message: Message, retries: str | None = None) -> Event:
     """A message was accepted."""
     files = [
-        {"name": file.name, "kind": file.kind, "bytes": file.size} for file in message.attachments
+        {"id": file.id, "name": file.name, "kind": file.kind, "bytes": file.size}
+        for file in message.attachments
     ]
     return {
         "type": "question",

@@ -39,10 +39,15 @@ class Files:
         await run_effects(self._store, effects)
         return file
 
-    async def attachments(self, address: Address, ids: Sequence[str]) -> tuple[Attachment, ...]:
-        """Files of a conversation; raises FileGoneError, StoreUnavailableError."""
+    async def attachments(
+        self, address: Address, ids: Sequence[str], *, may_be_gone: bool = False
+    ) -> tuple[Attachment, ...]:
+        """Files of a conversation; raises FileGoneError, StoreUnavailableError.
+
+        Those that are gone are left out if they `may_be_gone`.
+        """
         found = await self._find(address, ids)
-        if None in found:
+        if None in found and not may_be_gone:
             raise FileGoneError
         return tuple(
             Attachment(identity, fields["kind"], fields["name"], size=fields["size"])

@@ -137,7 +137,10 @@ class MessageDoors:
         await run_effects(self._store, emit(partition, address.key, events, self._history_hours))
 
     async def _message(self, caller: Caller, address: Address, body: MessageBody) -> Message:
-        attachments = await self._files.attachments(address, body.files) if body.files else ()
+        has_words = bool(body.text.strip())
+        attachments = await self._files.attachments(
+            address, body.files, may_be_gone=has_words and body.retries is not None
+        )
         may_sample = caller.persona.card.page.sampling and body.sampling
         return Message(
             message_id(caller.visitor, body.id),

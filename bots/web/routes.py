@@ -1,5 +1,7 @@
 """The page itself, its greeting, and its files."""
 
+import re
+from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,12 @@ from bots.web.assets import Assets
 from bots.web.bodies import MOST_FILES, TEXT_LIMIT
 from bots.web.doors import NOT_STORED
 from bots.web.visitors import Visitors
+from bots.web.words import our_language
 from config.persona import Persona
 
 PAGE = Path(str(files("bots.web"))) / "page"
 FILE_ENDINGS = ".txt,.md,.pdf,.docx"
+SPOT = re.compile(r"\{\{(\w+)\}\}")
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors {}"
@@ -39,13 +43,20 @@ class PageDoors:
             web.get("/chat/{account}", self.page),
             web.get("/web/{account}/hello", self.hello),
             web.options("/web/{account}/{rest:.*}", self._access.preflight),
-            web.get("/static/{path:.+}", self._assets.serve),
+            *self._assets.routes(),
         ]
 
     async def page(self, request: web.Request) -> web.Response:
         """The chat page of an account; the persona's allowed origins may frame it."""
-        origins = self._access.persona(request).card.page.origins
-        html = self._html.replace("{{account}}", request.match_info.get("account", MAIN))
+        card = self._access.persona(request).card
+        origins = card.page.origins
+        filled = {
+            "account": request.match_info.get("account", MAIN),
+            "language": our_language(request.headers.get("Accept-Language", "")),
+            "name": escape(card.name),
+            "static": f"/static/{self._assets.version}",
+        }
+        html = SPOT.sub(lambda spot: filled[spot[1]], self._html)
         framed_by = " ".join(["'self'", *origins])
         headers = {
             "Content-Security-Policy": CONTENT_POLICY.format(framed_by),

@@ -48,6 +48,8 @@ class Visitors:
 
     def verify(self, token: str) -> str | None:
         """The visitor's id that a token of ours holds, else None."""
+        if not token.isascii():  # not one of ours, and perhaps no text at all
+            return None
         visitor, _, signature = token.partition(".")
         is_ours = hmac.compare_digest(signature.encode(), self._sign(visitor).encode())
         return visitor if visitor and is_ours else None

@@ -41,6 +41,11 @@ class ModelClient:
         return any(endpoint.admits for endpoint in self._endpoints)
 
     @property
+    def places(self) -> int:
+        """How many requests all endpoints together take at a time."""
+        return sum(endpoint.settings.concurrency for endpoint in self._endpoints)
+
+    @property
     def endpoints(self) -> tuple[EndpointState, ...]:
         """What is known of each endpoint."""
         return tuple(endpoint.state for endpoint in self._endpoints)

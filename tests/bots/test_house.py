@@ -6,6 +6,7 @@ import math
 import os
 import signal
 import time
+from contextlib import AsyncExitStack
 from uuid import uuid4
 
 import aiohttp
@@ -407,3 +408,23 @@ async def test_while_redis_is_away_the_door_says_503_and_nothing_is_lost(company
         assert codes == {202, 503}
         async with asyncio.timeout(60):
             assert (await visitor.answer_to(identity))["origin"] == "faq"
+
+
+@pytest.mark.parametrize(("workers", "asked"), [(None, 150), (20, 20)])
+async def test_no_place_of_a_model_stands_idle_while_somebody_waits(
+    company, redis_url, store, peer, workers, asked
+):
+    go_on = asyncio.Event()
+    peer.default = stream(go_on, chunk("好"), chunk(finish="stop"), DONE)
+    settings = settings_for(
+        company, redis_url, inbox={"workers": workers}, **with_model(peer, concurrency=150)
+    )
+    async with running(settings) as house:
+        async with AsyncExitStack() as stack:
+            visitors = [await stack.enter_async_context(visiting(house)) for _ in range(150)]
+            questions = [await visitor.say("讲个故事") for visitor in visitors]
+            await peer.until(lambda: peer.open == asked, 15)
+            go_on.set()
+            for visitor, question in zip(visitors, questions, strict=True):
+                assert (await visitor.answer_to(question))["text"] == "好"
+    assert peer.most_open == asked

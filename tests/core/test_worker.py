@@ -129,8 +129,11 @@ async def forever() -> None:
 class Desk:
     """One inbox with its pipeline, channel and ledger."""
 
-    def __init__(self, store, inbox: Inbox, settings: InboxSettings = SETTINGS) -> None:
+    def __init__(
+        self, store, inbox: Inbox, settings: InboxSettings = SETTINGS, places: int = 16
+    ) -> None:
         self.settings = settings
+        self.places = places
         self.store = store
         self.inbox = inbox
         self.pipeline = ScriptedPipeline()
@@ -154,6 +157,7 @@ class Desk:
             ledger=self.ledger,
             channels=channels,
             settings=self.settings,
+            places=self.places,
             metrics=Metrics(),
         )
         async with beside(worker.run(stop)) as work:
@@ -481,10 +485,9 @@ async def test_messages_to_a_channel_that_is_gone_are_kept_as_dead_letters(desk)
 
 
 async def test_turns_that_wait_for_their_platform_do_not_keep_others_from_being_worked(store):
-    settings = SETTINGS.model_copy(update={"workers": 1})
-    inbox = Inbox(store, settings, partitions=1)
+    inbox = Inbox(store, SETTINGS, partitions=1)
     await inbox.open()
-    desk = Desk(store, inbox, settings)
+    desk = Desk(store, inbox, SETTINGS, places=1)
 
     async def wait() -> None:
         await desk.channel.delivery.pause(0.5)

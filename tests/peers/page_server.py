@@ -21,6 +21,12 @@ SUGGESTIONS = {
     "zh": ["怎么申请退货？", "多久能收到货？", "如何开具电子发票？"],
     "en": ["How do I return an item?", "When will my parcel arrive?", "Can I get an invoice?"],
 }
+SPOTS = {
+    "{{account}}": "main",
+    "{{language}}": "zh",
+    "{{name}}": "小Q",
+    "{{static}}": "/static",
+}
 HELLO = {
     "name": "小Q",
     "greeting": {
@@ -109,7 +115,9 @@ class PageServer:
 
     async def _page(self, _: web.Request) -> web.Response:
         html = (PAGE / "index.html").read_text(encoding="utf-8")
-        return web.Response(text=html.replace("{{account}}", "main"), content_type="text/html")
+        for spot, value in SPOTS.items():
+            html = html.replace(spot, value)
+        return web.Response(text=html, content_type="text/html")
 
     async def _hello(self, _: web.Request) -> web.Response:
         self.hellos += 1

@@ -27,7 +27,6 @@ class Chat {
   #texts = textsOf(this.#language);
   #conversation = new Conversation();
   #health = { stream: "open", outbox: "open" };
-  #sent = new Map();
   #ready = false;
   #open;
   #server;
@@ -134,7 +133,6 @@ class Chat {
     const at = Date.now() / 1000;
     const sampling = this.#settings.wishes;
     const question = { id: makeId(), text, at, conversation, files, retries, sampling };
-    this.#sent.set(question.id, question);
     this.#unsent.keep(question);
     this.#conversation.ask(question);
     this.#view.follow();
@@ -151,12 +149,12 @@ class Chat {
     this.#outbox.send(question);
   }
 
-  /** Have a question answered again; its files are known in the tab that sent them. */
+  /** Have a question answered again, with its files. */
   #again(reply) {
     const questions = this.#conversation.questionsOf(reply);
     const asked = questions.slice(Math.max(0, questions.findLastIndex(({ retries }) => retries)));
     const text = asked.map((question) => question.text).join("\n").trim();
-    const files = asked.flatMap(({ id }) => this.#sent.get(id)?.files ?? []);
+    const files = asked.flatMap((question) => question.files);
     if (text || files.length > 0) this.#ask(text, { files, retries: reply });
     else this.#view.notice(this.#texts.noAgain);
   }
@@ -180,7 +178,7 @@ class Chat {
 
   #onSending(id, state, { status, note, final }) {
     if (state === "sent" || final) this.#unsent.drop(id);
-    this.#conversation.mark(id, state, { note, final });
+    if (this.#conversation.mark(id, state, { note, final })) this.#reread();
     this.#onHealth("outbox", state === "sending" && status >= 500 ? "unavailable" : "open");
     this.#painter.request();
     if (state === "sent") setTimeout(() => this.#expectEcho(id), ECHO_WITHIN_MS);

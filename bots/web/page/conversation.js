@@ -76,12 +76,14 @@ export class Conversation {
 
   /**
    * Say how the sending of an own question goes: "sending", "sent" or "failed".
-   * `note` is a sentence about it; `final` means that trying again cannot help.
+   * `note` is a sentence about it; `final` means that trying again cannot help. Returns whether
+   * all has to be read again, because the answer that it should have replaced stands after all.
    */
   mark(id, state, { note = "", final = false } = {}) {
     const index = this.#pending.findIndex((question) => question.id === id);
-    if (index < 0) return;
+    if (index < 0) return false;
     this.#pending[index] = Object.freeze({ ...this.#pending[index], state, note, final });
+    return final && this.#replaced.delete(`answer ${this.#pending[index].retries}`);
   }
 
   /** Apply one event of the server; `eventId` tells a repeated one. */

@@ -5,7 +5,7 @@ import { make, makeButton, makeIcon, makeIconButton, plain } from "./dom.js";
 import { render } from "./markdown.js";
 import { timeOf } from "./time.js";
 
-const ICON = "/static/icon.svg";
+const ICON = new URL("icon.svg", import.meta.url);
 
 /** An empty element for a message, to be filled by `fill`. */
 export function build(message, { name, texts }) {

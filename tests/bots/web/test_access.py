@@ -3,6 +3,9 @@
 import aiohttp
 import pytest
 from company import visiting
+from pydantic import SecretStr
+
+from bots.web.visitors import Visitors
 
 SHOP = "https://shop.example"
 ALIEN = "https://evil.example"
@@ -143,3 +146,9 @@ async def test_only_allowed_sites_may_frame_the_page(shop, company):
     async with shop() as house, visiting(house) as visitor:
         page = await ask(visitor, "GET", "/")
         assert page.headers["Content-Security-Policy"].endswith("frame-ancestors 'self'")
+
+
+def test_a_token_that_is_no_text_is_a_strangers():
+    visitors = Visitors(SecretStr("a-secret-of-the-tests"), is_secure=False)
+    assert visitors.verify(visitors.token("ann")) == "ann"
+    assert visitors.verify("\udcff.\udcff") is None

@@ -1,6 +1,7 @@
 """Files of visitors on their way into the conversation."""
 
 import json
+from uuid import uuid4
 
 import pytest
 from company import visiting
@@ -50,6 +51,23 @@ async def test_a_file_is_still_known_when_the_next_question_comes(shop, peer):
     assert "签收后十天内可退" not in json.dumps(peer.bodies[2]["messages"], ensure_ascii=False)
 
 
+async def test_a_question_asked_again_has_its_file_also_when_that_is_kept_no_more(
+    shop, peer, store
+):
+    async with shop() as house, visiting(house) as visitor:
+        _, file = await send(visitor, "签收后十天内可退".encode())
+        first = await visitor.say("我能退吗", files=[file["id"]])
+        await visitor.until("done", first)
+        for key in await store.keys("*page-files*"):
+            await store.delete(key)
+        again = {"files": [file["id"]], "retries": first}
+        await visitor.until("done", await visitor.say("我能退吗", **again))
+        assert (await visitor.call("POST", "messages", {"id": str(uuid4()), "text": "", **again}))[
+            0
+        ] == 410
+    assert "> 签收后十天内可退" in peer.bodies[1]["messages"][-1]["content"]
+
+
 async def test_a_file_without_words_is_a_question_too(shop, peer):
     async with shop() as house, visiting(house) as visitor:
         _, file = await send(visitor, pdf_of("Ten days"), "a.pdf")
@@ -60,7 +78,8 @@ async def test_a_file_without_words_is_a_question_too(shop, peer):
         async for event in visitor.events():
             if event["type"] == "question":
                 break
-    assert event["files"] == [{"name": "a.pdf", "kind": "pdf", "bytes": file["bytes"]}]
+    shown = {name: file[name] for name in ("id", "name", "kind", "bytes")}
+    assert event["files"] == [shown]
     assert found["conversations"][0]["title"] == "a.pdf"
     assert "> Ten days" in peer.bodies[0]["messages"][-1]["content"]
 

@@ -194,6 +194,7 @@ async def test_a_server_that_is_away_at_first_is_waited_for(
     page_server.hello_refusals += [Refusal(503), Refusal(503)]
     async with open_page(browser, locale="en-GB") as page:
         await page.goto(page_server.url)
+        await expect(page.get_by_placeholder("Ask a question…")).to_be_visible()
         await ask(page, "hello?")
         await expect(page.locator("#banner")).to_contain_text("unavailable")
         await expect(page.locator("h1")).to_have_text("小Q")

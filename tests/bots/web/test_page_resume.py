@@ -65,7 +65,7 @@ async def test_an_answer_goes_on_when_the_server_was_started_again(
         async with open_page(browser) as page:
             async with running(settings):
                 await page.goto(f"http://127.0.0.1:{settings.http.port}/")
-                await page.fill("#text", "讲个故事")
+                await page.get_by_placeholder("请输入您的问题…").fill("讲个故事")
                 await page.keyboard.press("Enter")
                 bubble = page.locator(".answer[data-state] .bubble")
                 await expect(bubble).to_have_text(WORDS[0])

@@ -72,6 +72,27 @@ async def test_an_answer_given_again_takes_the_place_of_the_first(
     assert posted["text"] == "怎么退货？"
 
 
+async def test_files_go_along_when_a_question_is_asked_again_after_a_reload(
+    page: Page, page_server: PageServer
+) -> None:
+    file = {"id": "f" * 16, "name": "政策.txt", "kind": "text", "bytes": 9}
+    await page_server.tell({**QUESTION, "text": "", "files": [file]}, done())
+    await page.reload()
+    await page.get_by_role("button", name="重新回答").click()
+    posted = await page_server.posted()
+    assert (posted["files"], posted["text"]) == ([file["id"]], "")
+
+
+async def test_an_answer_stands_again_when_no_other_could_be_given(
+    page: Page, page_server: PageServer
+) -> None:
+    await page_server.tell(QUESTION, done())
+    page_server.post_refusals.append(Refusal(410, "文件已经过期。"))
+    await page.get_by_role("button", name="重新回答").click()
+    await expect(page.locator(".question").last).to_contain_text("文件已经过期。")
+    await expect(page.locator(".answer[data-state] .bubble")).to_have_text(["七天内可退。"])
+
+
 async def test_a_thumb_is_told_and_stays(page: Page, page_server: PageServer) -> None:
     await page_server.tell(QUESTION, done())
     up = page.get_by_role("button", name="有帮助", exact=True)
