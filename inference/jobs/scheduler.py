@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -92,11 +92,13 @@ class Scheduler:
     async def drain(self, seconds: float) -> None:
         """Take no new jobs, and wait until none is left, so many seconds at most."""
         self._closed = ClosedError()
-        try:
+        await self.empty(seconds)
+
+    async def empty(self, seconds: float) -> None:
+        """Wait until no request is left, so many seconds at most."""
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._idle.wait()
-        except TimeoutError:
-            return
 
     def fail(self, error: Exception) -> None:
         """End all jobs, and take no more."""

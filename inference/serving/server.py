@@ -108,11 +108,12 @@ class ModelServer:
         if self._scheduler is not None:
             await self._scheduler.drain(self._settings.drain_seconds)
 
-    def fail(self, error: Exception) -> None:
-        """End all answers: the engine has gone."""
+    async def fail(self, error: Exception, seconds: float) -> None:
+        """End all answers, for the engine has gone; wait so long at most until all are told."""
         self._state = "broken"
         if self._scheduler is not None:
             self._scheduler.fail(error)
+            await self._scheduler.empty(seconds)
 
     async def _warm_up(self, scheduler: Scheduler, job: Job) -> None:
         """Read one prompt; one that fails only makes its first customer wait."""

@@ -118,8 +118,7 @@ async def _farewell(server: ModelServer, error: Exception) -> None:
     is_ours = isinstance(error, EngineBrokenError | EngineHungError)
     detail = str(error) if is_ours or server.health.state == "loading" else ""
     log.error("engine broke", kind=type(error).__name__, detail=detail)
-    server.fail(error)
-    await asyncio.sleep(FAREWELL_SECONDS)
+    await server.fail(error, FAREWELL_SECONDS)
 
 
 def _refuse(why: str) -> ExitCode:

@@ -206,7 +206,7 @@ async def test_a_hung_engine_is_known_by_its_heart_and_its_callers_are_told():
         health = await serving.health()
         assert (health["status"], health["state"]) == (503, "broken")
         assert health["silent_seconds"] > 0.2
-        serving.server.fail(caught.value)
+        await serving.server.fail(caught.value, 1)
         with pytest.raises(openai.APIError):
             [chunk async for chunk in stream]
 
