@@ -79,8 +79,9 @@ class Index:
         sure = np.zeros(len(score), np.bool_)
         if self.questions:
             ballot = self.questions.vote(tokens, self.allowed & own)
-            score += ballot.votes**_LIKENESS
-            sure = ballot.share >= SURE
+            for passage, votes in ballot.votes.items():
+                score[passage] += votes**_LIKENESS
+                sure[passage] = ballot.share[passage] >= SURE
         good = (score + _COVERAGE * self.texts.coverage(tokens) >= GOOD) & self.allowed | sure
         rank = score * np.where(own, 1.0, 0.0 if (good & own).any() else FOREIGN)
         rank += sure * _FIRST
@@ -116,7 +117,7 @@ def build_index(passages: Sequence[Passage]) -> Index:
     return Index(
         tuple(passages),
         build_texts(map(_whole, passages)) if passages else None,
-        build_questions(asked, len(passages)) if asked else None,
+        build_questions(asked) if asked else None,
         np.ones(len(passages), np.bool_),
         {str(code): neutral | (languages == code) for code in {"", *languages.tolist()}},
     )
@@ -132,6 +133,6 @@ def _base(language: str) -> str:
 
 def _best(rank: Floats, limit: int) -> list[int]:
     """The passages that rank highest above zero, highest first."""
-    top = np.argpartition(-rank, min(limit, len(rank)) - 1)[:limit]
-    ordered = top[np.argsort(-rank[top], kind="stable")]
-    return [int(passage) for passage in ordered if rank[passage] > 0]
+    top = np.argpartition(rank, -min(limit, len(rank)))[-limit:]
+    ranked = sorted(zip((-rank[top]).tolist(), top.tolist(), strict=True))
+    return [passage for negated, passage in ranked if negated < 0]

@@ -29,11 +29,11 @@ Ints = NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ballot:
-    """The votes, by passage."""
+    """The votes, by passage; others have none."""
 
-    votes: Floats
+    votes: dict[int, float]
     """Sum over a passage's questions of their likeness to the power of `POWER`."""
-    share: Floats
+    share: dict[int, float]
     """Of all votes, with those for other passages that give the same answer: 0 to 1."""
 
 
@@ -55,18 +55,24 @@ class QuestionIndex:
     """Of each question: the passage that it belongs to."""
     answers: Ints
     """Of each question: the answer that it leads to."""
-    leads: Ints
-    """Of each passage: the answer that its questions lead to; any, if it has none."""
 
     def vote(self, tokens: Sequence[Token], allowed: NDArray[np.bool_]) -> Ballot:
         """Let the questions that are most like `tokens` vote, for passages that are `allowed`."""
         likeness = self._likeness(dict(tokens)) * allowed[self.passages]
-        voters = np.argpartition(-likeness, min(VOTERS, len(likeness)) - 1)[:VOTERS]
-        cast = likeness[voters] ** POWER
-        votes = np.bincount(self.passages[voters], cast, len(allowed))
-        answers = np.bincount(self.answers[voters], cast, int(self.leads.max()) + 1)
-        share = answers[self.leads] / (cast.sum() + NONE_OF_THEM**POWER)
-        return Ballot(votes.astype(np.float32), np.where(votes > 0, share, 0).astype(np.float32))
+        voters = np.argpartition(likeness, -min(VOTERS, len(likeness)))[-VOTERS:]
+        voters = voters[likeness[voters] > 0]
+        # So few are added up sooner one by one than by numpy.
+        cast = (likeness[voters] ** POWER).tolist()
+        passages = self.passages[voters].tolist()
+        answers = self.answers[voters].tolist()
+        votes = dict.fromkeys(passages, 0.0)
+        won = dict.fromkeys(answers, 0.0)
+        for passage, answer, vote in zip(passages, answers, cast, strict=True):
+            votes[passage] += vote
+            won[answer] += vote
+        total = sum(cast) + NONE_OF_THEM**POWER
+        led = zip(passages, answers, strict=True)
+        return Ballot(votes, {passage: won[answer] / total for passage, answer in led})
 
     def _likeness(self, tokens: dict[str, float]) -> Floats:
         mass = 0.0
@@ -90,11 +96,8 @@ class QuestionIndex:
         return likeness
 
 
-def build_questions(asked: Sequence[tuple[int, int, str]], passages: int) -> QuestionIndex:
-    """Index at least one question, each with the number of its passage and of its answer.
-
-    `passages` is how many there are, with questions or without.
-    """
+def build_questions(asked: Sequence[tuple[int, int, str]]) -> QuestionIndex:
+    """Index at least one question, each with the number of its passage and of its answer."""
     vocabulary: dict[str, int] = {}
     rows = [dict(weigh(question)) for _, _, question in asked]
     tokens = [vocabulary.setdefault(token, len(vocabulary)) for row in rows for token in row]
@@ -104,9 +107,6 @@ def build_questions(asked: Sequence[tuple[int, int, str]], passages: int) -> Que
     frequencies = np.bincount(columns, minlength=len(vocabulary))
     rarities = rarity(frequencies, len(rows))
     masses = np.bincount(owners, np.array(weights) * rarities[columns], len(rows))
-    leads = np.zeros(passages, np.int32)
-    for passage, answer, _ in asked:
-        leads[passage] = answer
     return QuestionIndex(
         vocabulary,
         rarities,
@@ -116,5 +116,4 @@ def build_questions(asked: Sequence[tuple[int, int, str]], passages: int) -> Que
         masses.astype(np.float32),
         np.array([passage for passage, _, _ in asked], np.int32),
         np.array([answer for _, answer, _ in asked], np.int32),
-        leads,
     )

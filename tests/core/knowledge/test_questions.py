@@ -24,15 +24,12 @@ ASKED = [
 
 def vote(asked, question, allowed=None):
     count = 1 + max(passage for passage, _, _ in asked)
-    index = build_questions(asked, count)
+    index = build_questions(asked)
     mask = np.ones(count, np.bool_)
     if allowed is not None:
         mask[:] = [passage in allowed for passage in range(len(mask))]
     ballot = index.vote(list(weigh(question)), mask)
-    return {
-        passage: Vote(float(ballot.votes[passage]), float(ballot.share[passage]))
-        for passage in np.flatnonzero(ballot.votes).tolist()
-    }
+    return {passage: Vote(votes, ballot.share[passage]) for passage, votes in ballot.votes.items()}
 
 
 def test_the_same_question_has_nearly_all_votes():
