@@ -9,6 +9,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -111,13 +112,15 @@ class Socket:
     async def bring(self, exchange: Exchange) -> None:
         """Bring a message or an event; what nobody is there to take is lost."""
         self.chats.add(exchange.chat)
-        if self._holder is None or self._holder.closed:
-            exchange.offences.append("not taken")
-            exchange.over = True
-            return
         request = f"q{next(self._numbers)}"
         self._asked[request] = exchange
-        await self._push(self._holder, request, exchange.payload)
+        if self._holder is not None:
+            with suppress(ConnectionResetError):
+                await self._push(self._holder, request, exchange.payload)
+                return
+        exchange.offences.append("not taken")
+        exchange.over = True
+        self._news.tell()
 
     async def bring_again(self, exchange: Exchange) -> None:
         """Bring the same message once more, with another request id."""
@@ -128,6 +131,7 @@ class Socket:
         """Break the connection without a word."""
         if self._holder is not None and self._holder._req is not None:
             transport = self._holder._req.transport
+            self._holder = None
             if transport is not None:
                 transport.abort()
 

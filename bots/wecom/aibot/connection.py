@@ -94,6 +94,11 @@ class Connection:
             raise AwayError("the connection ended")
         return callback
 
+    def left(self) -> list[Callback]:
+        """Take what `next` would still give at once."""
+        left = [self._heard.get_nowait() for _ in range(self._heard.qsize())]
+        return [callback for callback in left if callback]
+
     async def read(self) -> None:
         """Read until the connection ends; what was heard before stays to be taken."""
         while (frame := await self._socket.receive()).type is aiohttp.WSMsgType.TEXT:

@@ -11,8 +11,10 @@ from bots.wecom.aibot import replies
 from bots.wecom.aibot.book import Book, Owed
 from bots.wecom.aibot.connection import Connection
 from bots.wecom.aibot.streams import OPEN_SECONDS, Shown, Streams
+from bots.wecom.aibot.words import LOST
 from bots.wecom.errors import ApiError, RefusedError
 from bots.wecom.patience import insist
+from bots.wecom.words import say
 from core.errors import PlatformAwayError, StoreUnavailableError
 
 log = structlog.get_logger()
@@ -22,6 +24,8 @@ LOOK_SECONDS = 0.4
 FIRST_LOOK_SECONDS = 0.1
 SOON_SECONDS = 2.0
 """Most answers from knowledge are there sooner."""
+FORGOTTEN_SECONDS = 10.0
+"""A stream that is still not there belongs to no question: one is entered before it is accepted."""
 LATE_LOOK_SECONDS = 2.0
 """An answer that can only come as a message of its own is not watched so closely."""
 
@@ -29,22 +33,35 @@ LATE_LOOK_SECONDS = 2.0
 class Follower:
     """Follows one answer to its end."""
 
-    def __init__(self, connection: Connection, streams: Streams, book: Book, owed: Owed) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        streams: Streams,
+        book: Book,
+        owed: Owed,
+        feedback: str = "",
+    ) -> None:
         self._connection = connection
         self._streams = streams
         self._book = book
         self._owed = owed
+        self._feedback = feedback
+        """Opens the stream of a new question, with thumbs."""
+        self._began = time.monotonic()
         self._content = ""
         """What the stream shows."""
+        self._grows = True
+        """Snapshots are taken; whatever becomes of them, the end is tried."""
 
     def turn_to(self, request: str) -> None:
         """Answer another callback: WeCom brought the question again."""
         self._owed = replace(self._owed, request=request)
-        self._content = ""
+        self._content, self._grows = "", True
 
     async def run(self) -> None:
         """Show the answer while it grows, and strike it out when all of it was sent."""
-        began = time.monotonic()
+        if self._feedback and self._owed.request:
+            await self._show("")
         while True:
             try:
                 if await self._step():
@@ -54,10 +71,11 @@ class Follower:
                 log.warning("answer not looked for", stream=self._owed.stream)
             except PlatformAwayError:
                 log.warning("answer not taken, stays owed", stream=self._owed.stream)
-            await asyncio.sleep(self._pause(time.monotonic() - began))
+            await asyncio.sleep(self._pause())
 
-    def _pause(self, seconds: float) -> float:
-        """Until the next look, so long after the first one."""
+    def _pause(self) -> float:
+        """Until the next look."""
+        seconds = time.monotonic() - self._began
         if seconds > OPEN_SECONDS:
             return LATE_LOOK_SECONDS
         return LOOK_SECONDS if self._content or seconds > SOON_SECONDS else FIRST_LOOK_SECONDS
@@ -67,7 +85,7 @@ class Follower:
         owed = self._owed
         shown = await self._streams.read(owed.address, owed.stream)
         if shown is None:
-            return True
+            return await self._forget()
         if shown.is_finished:
             await self._finish(shown)
             return True
@@ -77,18 +95,28 @@ class Follower:
             await self._respond(shown.farewell, ends=True)
             await self._streams.close(owed.address, owed.stream)
             await self._give_up_stream()
-        elif shown.content != self._content:
+        elif self._grows and shown.content != self._content:
             await self._show(shown.content)
         return False
+
+    async def _forget(self) -> bool:
+        """Whether the question was never accepted, or its answer brought long ago."""
+        if time.monotonic() - self._began < FORGOTTEN_SECONDS:
+            return False
+        if self._owed.request:
+            await self._respond(say(LOST, "zh"), ends=True)
+        return True
 
     async def _show(self, content: str) -> None:
         """One snapshot of many: the next one makes good what goes wrong."""
         try:
-            body = replies.stream(self._owed.stream, content, ends=False)
+            body = replies.stream(self._owed.stream, content, ends=False, feedback=self._feedback)
+            self._feedback = ""
             await self._connection.ask("aibot_respond_msg", body, self._owed.request)
             self._content = content
-        except RefusedError:
-            await self._give_up_stream()
+        except RefusedError as error:
+            self._grows = False
+            log.info("stream does not grow", error=str(error))
         except ApiError as error:
             log.debug("snapshot not taken", error=str(error))
 
@@ -107,14 +135,20 @@ class Follower:
         await self._book.enter(self._owed)
 
     async def _respond(self, content: str, *, ends: bool) -> bool:
-        """Whether a snapshot that matters was taken; not if the stream is over."""
+        """Whether a snapshot that matters was taken; not if the stream is over.
+
+        One that is not over would wait for its end before everybody's eyes: it is asked twice.
+        """
         body = replies.stream(self._owed.stream, content, ends=ends)
-        try:
-            await self._insist("aibot_respond_msg", body, self._owed.request)
-        except RefusedError as error:
-            log.info("stream is over, a message follows", error=str(error))
-            return False
-        return True
+        for pause in (LOOK_SECONDS, 0.0):
+            try:
+                await self._insist("aibot_respond_msg", body, self._owed.request)
+            except RefusedError as error:
+                log.info("stream seems to be over", error=str(error))
+                await asyncio.sleep(pause)
+            else:
+                return True
+        return False
 
     async def _send(self, part: str) -> None:
         body = {"chatid": self._owed.chat, **replies.markdown(part)}

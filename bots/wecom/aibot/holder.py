@@ -44,17 +44,24 @@ class Holder:
             ):
                 log.info("wecom ai bot connected", account=self._login.account)
                 session = Session(self._desk, connection, group)
-                await session.resume()
-                while True:
-                    honour_cancellation()
-                    callback = await connection.next()
-                    event = self._understood(callback)
-                    if isinstance(event, Replaced):
-                        raise ReplacedError
-                    if event:
-                        await session.take(callback.request, event)
+                try:
+                    await session.resume()
+                    while True:
+                        honour_cancellation()
+                        await self._take(await connection.next(), session)
+                finally:  # WeCom does not bring again what was heard, whatever ended it
+                    for callback in connection.left():
+                        await self._take(callback, session)
+                    await session.settle()
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
+
+    async def _take(self, callback: Callback, session: Session) -> None:
+        event = self._understood(callback)
+        if isinstance(event, Replaced):
+            raise ReplacedError
+        if event:
+            await session.take(callback.request, event)
 
     def _understood(self, callback: Callback) -> Understood | None:
         try:

@@ -34,6 +34,8 @@ MOST_AT_ONCE = 64
 ACCEPT_SECONDS = 3.0
 """For so long a question is offered to a Redis that is away; WeCom does not bring it again."""
 ACCEPT_PAUSE_SECONDS = 0.2
+SETTLE_SECONDS = 5.0
+"""Longer than a question is offered."""
 
 
 class Desk:
@@ -54,6 +56,7 @@ class Session:
         self._connection = connection
         self._group = group
         self._busy = asyncio.Semaphore(MOST_AT_ONCE)
+        self._serving: set[asyncio.Task[None]] = set()
         self._followers: dict[str, Follower] = {}
 
     async def resume(self) -> None:
@@ -64,7 +67,14 @@ class Session:
     async def take(self, request: str, event: Understood) -> None:
         """Serve a callback beside the others; waits while there are too many."""
         await self._busy.acquire()
-        self._group.create_task(self._serve(request, event))
+        task = self._group.create_task(self._serve(request, event))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    async def settle(self) -> None:
+        """Wait until what was taken is written down or turned away."""
+        if self._serving:
+            await asyncio.wait(self._serving, timeout=SETTLE_SECONDS)
 
     async def _serve(self, request: str, event: Understood) -> None:
         try:
@@ -87,17 +97,11 @@ class Session:
         message = asked.message
         request = request if STREAM in message.envelope else ""
         owed = Owed(stream_of(message), message.address, message.envelope[CHAT], request)
-        is_taken = await self._accept(asked, owed)
-        if request:
-            words = "" if is_taken else say(BUSY, language_of(message.text))
-            feedback = feedback_id(message) if is_taken else ""
-            body = replies.stream(owed.stream, words, ends=not is_taken, feedback=feedback)
-            try:
-                await self._connection.ask("aibot_respond_msg", body, request)
-            except ApiError as error:  # whoever follows the answer tries again
-                log.warning("stream not opened", message=message.digest, error=str(error))
-        if is_taken:
-            self._follow(owed)
+        if await self._accept(asked, owed):
+            self._follow(owed, feedback_id(message))
+        elif request:
+            body = replies.stream(owed.stream, say(BUSY, language_of(message.text)), ends=True)
+            await self._connection.ask("aibot_respond_msg", body, request)
 
     async def _accept(self, asked: Asked | Chosen, owed: Owed) -> bool:
         """Write a question down; it is entered first, so that no crash can come in between."""
@@ -114,11 +118,11 @@ class Session:
                     continue
             return False
 
-    def _follow(self, owed: Owed) -> None:
+    def _follow(self, owed: Owed, feedback: str = "") -> None:
         if known := self._followers.get(owed.stream):
             known.turn_to(owed.request)
             return
-        follower = Follower(self._connection, self._desk.streams, self._desk.book, owed)
+        follower = Follower(self._connection, self._desk.streams, self._desk.book, owed, feedback)
         self._followers[owed.stream] = follower
         task = self._group.create_task(follower.run())
         task.add_done_callback(lambda _: self._followers.pop(owed.stream, None))
