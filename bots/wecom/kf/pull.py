@@ -8,6 +8,8 @@ accepted, so a crash only has the page read again, and every item is accepted on
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -37,6 +39,7 @@ BUSY_SECONDS = 3.0
 RETRY_SECONDS = 2.0
 AWAY_SECONDS = 15.0
 """After so long without a pull that succeeds the channel counts as fallen."""
+FIRST_REFUSED_SECONDS = 1.0
 REFUSED_SECONDS = 60.0
 OLD_SECONDS = 300.0
 """What was said longer before the very first pull is not answered: it brings three days."""
@@ -45,6 +48,21 @@ LISTED = 100
 MOST_EMPTY_PAGES = 100
 STALE_TOKEN = 95007
 VOICE_AMR = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """After how many seconds an account is pulled again."""
+
+    unrung: float
+    """Without a bell, from the end of the last pull."""
+    rung: float
+    """With a bell, from the beginning of the last pull."""
+
+    @classmethod
+    def whole(cls, seconds: float) -> "Rest":
+        """Whether a bell rings or not."""
+        return cls(seconds, seconds)
 
 
 class Puller:
@@ -66,6 +84,8 @@ class Puller:
         self._rung: dict[str, asyncio.Event] = {}
         self._unattended: asyncio.Queue[str] = asyncio.Queue()
         self._away_since = 0.0
+        self._refused: dict[str, float] = {}
+        """Accounts whose last pull was refused, and how long the next refusal keeps a bell."""
 
     async def ring(self, open_kfid: str, token: str) -> None:
         """Write a bell down and wake who answers it; raises StoreUnavailableError."""
@@ -127,33 +147,37 @@ class Puller:
             honour_cancellation()
             rung.clear()
             began = time.monotonic()
-            again = await self._try(open_kfid)
-            try:
-                async with asyncio.timeout(again):
+            rest = await self._try(open_kfid)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(rest.unrung):
                     await rung.wait()
-            except TimeoutError:
-                continue
-            rest = again if again < LOOK_SECONDS else began + SPACING_SECONDS - time.monotonic()
-            await asyncio.sleep(max(0.0, rest))
+            await asyncio.sleep(max(0.0, began + rest.rung - time.monotonic()))
 
-    async def _try(self, open_kfid: str) -> float:
-        """Answer the account's bell; the seconds after which to look again."""
+    async def _try(self, open_kfid: str) -> Rest:
+        """Answer the account's bell, and say when to look again."""
         try:
-            again = await self._pull(open_kfid)
+            rest = await self._pull(open_kfid)
         except TooManyError as error:
-            return error.seconds
+            return Rest.whole(error.seconds)
         except AwayError as error:
-            return self._note_away(error)
+            return Rest.whole(self._note_away(error))
         except (SecretError, RefusedError) as error:
             if isinstance(error, SecretError) and error.code not in ONE_KF_ACCOUNT:
                 raise ChannelDownError(str(error)) from None
             log.error("kf account cannot be pulled", account=open_kfid, code=error.code)  # noqa: TRY400
-            return REFUSED_SECONDS
+            return self._rest_refused(open_kfid)
         except (FullError, LockError, StoreUnavailableError, *UNAVAILABLE) as error:
             log.warning("pull interrupted", account=open_kfid, error=type(error).__name__)
-            return RETRY_SECONDS
+            return Rest.whole(RETRY_SECONDS)
         self._away_since = 0.0
-        return again
+        self._refused.pop(open_kfid, None)
+        return rest
+
+    def _rest_refused(self, open_kfid: str) -> Rest:
+        """Some refusals pass: with a bell an account is tried again, each time later."""
+        rest = self._refused.get(open_kfid, FIRST_REFUSED_SECONDS)
+        self._refused[open_kfid] = min(2 * rest, REFUSED_SECONDS)
+        return Rest(unrung=REFUSED_SECONDS, rung=rest)
 
     def _note_away(self, error: AwayError) -> float:
         """The seconds after which to try again; ChannelDownError once it has been away for long."""
@@ -165,7 +189,7 @@ class Puller:
         log.warning("pull interrupted", error=str(error))
         return RETRY_SECONDS
 
-    async def _pull(self, open_kfid: str) -> float:
+    async def _pull(self, open_kfid: str) -> Rest:
         lock = Lock(
             self._store,
             f"{self._bells.name(open_kfid)}:pull",
@@ -175,11 +199,11 @@ class Puller:
         )
         is_ours, bell = await asyncio.gather(lock.acquire(), self._bells.look(open_kfid))
         if not is_ours:
-            return BUSY_SECONDS
+            return Rest.whole(BUSY_SECONDS)
         try:
             await self._read_pages(open_kfid, bell, lock)
             is_answered = await self._bells.answered(open_kfid, bell)
-            return LOOK_SECONDS if is_answered else SPACING_SECONDS
+            return Rest(LOOK_SECONDS if is_answered else SPACING_SECONDS, SPACING_SECONDS)
         finally:
             await _release(lock)
 

@@ -1,6 +1,7 @@
 """Pulling: the cursor follows what was accepted, and bells are answered by whoever pulls."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 from redis.asyncio.lock import Lock
@@ -9,7 +10,7 @@ from bots.wecom.api import WeComApi, open_session
 from bots.wecom.errors import AwayError
 from bots.wecom.kf.bells import Bells
 from bots.wecom.kf.intake import FullError
-from bots.wecom.kf.pull import BUSY_SECONDS, Puller
+from bots.wecom.kf.pull import BUSY_SECONDS, Puller, Rest
 from core.errors import StoreUnavailableError
 from core.tasks import beside
 
@@ -119,11 +120,44 @@ async def test_a_bell_that_rings_during_a_pull_is_answered_by_the_same(
     assert [item["text"]["content"] for item in heard] == ["zuerst", "später"]
 
 
+async def test_a_bell_brings_a_refused_account_forward_each_time_later(
+    puller, listening, wecom, desk, monkeypatch
+):
+    monkeypatch.setattr("bots.wecom.kf.pull.FIRST_REFUSED_SECONDS", 0.05)
+    wecom.refuse("kf/sync_msg", 95000, times=3)
+    with desk.silence():
+        desk.says("wmA", "等等")
+    async with beside(puller.run()), asyncio.timeout(5):
+        while not listening.heard:
+            await puller.ring(desk.id, "")
+            await asyncio.sleep(0.005)
+    at = [call.at for call in wecom.called("kf/sync_msg")]
+    pauses = [later - earlier for earlier, later in pairwise(at)]
+    assert len(pauses) == 3
+    assert all(pause > 0.8 * rest for pause, rest in zip(pauses, (0.05, 0.1, 0.2), strict=True))
+
+
+async def test_a_refused_account_is_tried_again_no_later_than_in_a_minute(puller, wecom, desk):
+    wecom.refuse("kf/sync_msg", 95000, times=10)
+    rests = [await puller._try(desk.id) for _ in range(10)]
+    assert [rest.rung for rest in rests] == [1, 2, 4, 8, 16, 32, 60, 60, 60, 60]
+    assert {rest.unrung for rest in rests} == {60}
+    await puller._try(desk.id)
+    wecom.refuse("kf/sync_msg", 95000)
+    assert (await puller._try(desk.id)).rung == 1
+
+
+async def test_a_bell_does_not_bring_forward_what_was_called_too_often(puller, wecom, desk):
+    wecom.refuse("kf/sync_msg", 45009)
+    rest = await puller._try(desk.id)
+    assert rest.rung == rest.unrung == 1
+
+
 async def test_who_finds_another_pulling_leaves_it_alone(puller, listening, store, bells, desk):
     other = Lock(store, f"{bells.name(desk.id)}:pull", timeout=30, thread_local=False)
     async with other:
         await puller.ring(desk.id, "token")
-        assert await puller._try(desk.id) == BUSY_SECONDS
+        assert await puller._try(desk.id) == Rest.whole(BUSY_SECONDS)
     assert not desk.pulls
     assert (await bells.look(desk.id)).token == "token"
 
