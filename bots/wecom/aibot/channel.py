@@ -7,6 +7,7 @@ from bots.markdown.wecom_bot import render, snapshot
 from bots.pace import draw
 from bots.wecom.aibot.events import STREAM, stream_of
 from bots.wecom.aibot.files import Files
+from bots.wecom.aibot.replies import within
 from bots.wecom.aibot.streams import Streams
 from bots.wecom.aibot.words import TOGETHER, language_of
 from bots.wecom.words import say
@@ -24,6 +25,10 @@ FINISHED = 1
 
 class Ending(Protocol):
     """How a finished answer that stands in its stream gets to whoever asked."""
+
+    def most_parts(self, turn: Turn, /) -> int:
+        """How many messages an answer can have."""
+        ...
 
     async def see_off(self, turn: Turn, stream: str, delivery: Delivery) -> None:
         """See to it that all of it arrives; after a crash again."""
@@ -62,7 +67,8 @@ class AibotChannel:
 
         reply = await draw(events, show)
         if not delivery.sent:
-            parts = render(reply.text) or (reply.text,)
+            whole = render(reply.text) or (reply.text,)
+            parts = within(whole, self._ending.most_parts(turn), reply.language)
             finishing = self._streams.finishing(turn.address, stream, parts)
             await delivery.delivered(FINISHED, finishing)
         await self._ending.see_off(turn, stream, delivery)

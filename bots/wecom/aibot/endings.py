@@ -1,10 +1,11 @@
 """How a finished answer that stands in its stream gets to whoever asked, in either mode."""
 
+import sys
 import time
 from collections.abc import Sequence
 
 from bots.wecom.aibot.events import STREAM
-from bots.wecom.aibot.replies import markdown
+from bots.wecom.aibot.replies import markdown, within
 from bots.wecom.aibot.response_url import ResponseUrls
 from bots.wecom.aibot.streams import Streams
 from bots.wecom.errors import AwayError, RefusedError
@@ -32,6 +33,11 @@ class WhenAsked:
         self._urls = urls
         self._patience = patience
 
+    def most_parts(self, turn: Turn, /) -> int:
+        """One in the stream, and one for each address."""
+        is_shown = STREAM in turn.messages[-1].envelope
+        return max(1, is_shown + len(self._urls.usable(turn.messages, time.time())))
+
     async def see_off(self, turn: Turn, stream: str, delivery: Delivery) -> None:
         """Wait until it was asked for; else, and if it is too long for a stream, post it."""
         if delivery.sent >= POSTED:
@@ -42,7 +48,10 @@ class WhenAsked:
             raise UndeliverableError("the answer is too old to be shown")
         parts = shown.rest if is_brought else (shown.content, *shown.rest)
         if parts:
-            await self._post(turn, parts, delivery)
+            urls = self._urls.usable(turn.messages, time.time())
+            if not urls:
+                raise UndeliverableError("nothing can be posted to this question")
+            await self._post(urls, within(parts, len(urls), shown.language), delivery)
             await delivery.delivered(POSTED)
 
     async def _is_brought(self, turn: Turn, stream: str, delivery: Delivery) -> bool:
@@ -61,9 +70,11 @@ class WhenAsked:
         await self._streams.close(turn.address, stream)
         return False
 
-    async def _post(self, turn: Turn, parts: Sequence[str], delivery: Delivery) -> None:
+    async def _post(
+        self, addresses: Sequence[str], parts: Sequence[str], delivery: Delivery
+    ) -> None:
         """Post each part to an address of its own."""
-        urls = iter(self._urls.usable(turn.messages, time.time()))
+        urls = iter(addresses)
         was_posting = delivery.surface == POSTING
         if not was_posting:
             await delivery.opened(POSTING)
@@ -94,6 +105,10 @@ class WhenAsked:
 
 class WhenHeld:
     """The process that holds the connection finds the answer in Redis and sends it."""
+
+    def most_parts(self, _turn: Turn, /) -> int:
+        """As many as it needs."""
+        return sys.maxsize
 
     async def see_off(self, turn: Turn, stream: str, delivery: Delivery) -> None:
         """Nothing is left to do: it is written down."""

@@ -4,7 +4,10 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+from bots.markdown.portions import byte_portions
+from bots.markdown.wecom_bot import MAX_BYTES
 from bots.wecom.aibot.events import ASK
+from bots.wecom.words import CUT, say
 from config.persona import Persona
 
 Body = dict[str, Any]
@@ -25,6 +28,15 @@ def stream(identity: str, content: str, *, ends: bool, feedback: str = "") -> Bo
 def markdown(content: str) -> Body:
     """A message that does not change."""
     return {"msgtype": "markdown", "markdown": {"content": content}}
+
+
+def within(parts: Sequence[str], most: int, language: str) -> Sequence[str]:
+    """At most so many parts of an answer, one or more; the last says if there is more."""
+    if len(parts) <= most:
+        return parts
+    notice = f"\n\n{say(CUT, language)}"
+    last = next(iter(byte_portions(parts[most - 1], MAX_BYTES - len(notice.encode()))))
+    return (*parts[: most - 1], last + notice)
 
 
 def welcome(persona: Persona, identity: str) -> Body:

@@ -170,3 +170,20 @@ async def test_a_picture_gets_a_sentence(house, wecom, bot):
     exchange = bot.shares("lihua", "image", b"\x89PNG")
     await wecom.wait_for(lambda: exchange.over)
     assert "看不了" in exchange.text
+
+
+async def test_of_an_answer_longer_than_wecom_takes_the_end_says_so(open_bots, wecom, bot, company):
+    said = "".join(f"这是第{number}句话，说明了一件事情。" for number in range(1500))
+    faq = {"title": "详细", "questions": ["详细说说"], "answer": said}
+    entries = {"line": "shop", "language": "zh", "entries": [faq]}
+    (company / "knowledge/shop/long.zh.yaml").write_text(json.dumps(entries, ensure_ascii=False))
+    async with open_bots(bot) as house:
+        exchange = bot.asks("lihua", "详细说说")
+        await wecom.wait_for(lambda: exchange.later)
+        await nothing_left(house)
+    (later,) = [body["markdown"]["content"] for body in exchange.later]
+    assert len(exchange.text) > 6000
+    assert len(later) > 6000
+    assert said.startswith(exchange.text.strip())
+    assert later.endswith("……（内容较长，未完。需要的话请让我接着说。）")
+    assert exchange.offences == []

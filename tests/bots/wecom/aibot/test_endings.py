@@ -19,6 +19,7 @@ from core.inbox import Inbox
 from core.messages import Address, Message
 from core.turn import Turn
 
+MORE = "……（内容较长，未完。需要的话请让我接着说。）"
 WHERE = Address("wecom-aibot", "main", "AIB", "lihua")
 
 
@@ -99,6 +100,25 @@ async def test_what_is_too_long_for_a_stream_is_posted(work, wecom, bot: AiBot):
     await work.bring()
     await work.see_off()
     assert later(exchange) == ["第二部分"]
+
+
+async def test_an_answer_too_long_for_all_ways_says_that_there_is_more(work, wecom, bot: AiBot):
+    exchange = bot.asks("lihua", "问")
+    await work.begin("一", "二", "三", url=exchange.payload["response_url"])
+    await work.bring()
+    await work.see_off()
+    assert later(exchange) == [f"二\n\n{MORE}"]
+
+
+async def test_what_no_stream_shows_any_more_is_posted_with_a_word_that_there_is_more(
+    work, wecom, bot: AiBot
+):
+    exchange = bot.asks("lihua", "问")
+    await work.begin("长" * 6800, "二", url=exchange.payload["response_url"])
+    await work.see_off()
+    (posted,) = later(exchange)
+    assert posted.startswith("长" * 6000)
+    assert posted.endswith(f"\n\n{MORE}")
 
 
 async def test_after_a_crash_while_posting_a_refusal_means_that_it_is_there(
