@@ -2,7 +2,7 @@
 
 python -m benchmarks.platforms telegram one|many|kill
 python -m benchmarks.platforms slack one|many|kill
-python -m benchmarks.platforms wecom-kf|wecom-app one|many|kill
+python -m benchmarks.platforms wecom-kf|wecom-app|wecom-aibot one|many|kill
 
 one    accept to first text on the platform, one customer, and the model's own time as the floor
 many   customers write 3 messages each at a rate: acknowledgements, answers, CPU per message
@@ -31,7 +31,7 @@ from peers.telegram import TelegramPeer, telegram_peer
 
 from benchmarks.machine import describe
 from benchmarks.rig import Product, percentile, stub_model
-from benchmarks.wecom_sides import app_side, kf_side
+from benchmarks.wecom_sides import aibot_side, app_side, kf_side
 
 TOKEN = "123456:benchmark"
 SECRET = "benchmark"
@@ -165,6 +165,7 @@ SIDES: dict[str, Callable[[], AbstractAsyncContextManager[Side]]] = {
     "slack": slack_side,
     "wecom-kf": kf_side,
     "wecom-app": app_side,
+    "wecom-aibot": aibot_side,
 }
 
 

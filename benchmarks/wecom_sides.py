@@ -1,4 +1,7 @@
-"""WeCom with its people, for `platforms.py`: customers of a kf account, members with the app."""
+"""WeCom with its people, for `platforms.py`.
+
+Customers of a kf account, members with the app, members who ask the AI bot.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -7,6 +10,7 @@ from contextlib import asynccontextmanager
 from peers.wecom import WeComPeer, wecom_peer
 from peers.wecom_callbacks import xml_of
 from peers.wecom_corps import Corp
+from peers.wecom_exchange import Exchange
 
 from benchmarks.rig import Product
 
@@ -96,6 +100,55 @@ class AppSide(WeComSide):
     def answers(self, customer: int) -> list[str]:
         """What stands in the chat."""
         return self._app.texts(str(customer))
+
+
+class AibotSide:
+    """Members who ask the AI bot, which is called back; WeCom looks twice a second."""
+
+    def __init__(self, peer: WeComPeer) -> None:
+        peer.courier.remember = False
+        self._bot = peer.aibot()
+        self._asked: dict[int, list[Exchange]] = {}
+        self.settings: dict[str, str] = {
+            "XIAOQ_WECOM__AIBOT_TOKEN": self._bot.endpoint.token,
+            "XIAOQ_WECOM__AIBOT_AES_KEY": self._bot.endpoint.aes_key,
+            "XIAOQ_WECOM__API_BASE": peer.api_base,
+        }
+
+    async def connect(self, product: Product) -> None:
+        """Give the callback's address."""
+        self._bot.endpoint.url = f"{product.base}/wecom/aibot"
+
+    async def write(self, customer: int, text: str) -> float:
+        """Bring a question until it is taken; seconds of the last try."""
+        exchange = self._bot.asks(str(customer), text)
+        self._asked.setdefault(customer, []).append(exchange)
+        while not exchange.acked_in:
+            if exchange.over:
+                self._bot.repeats(exchange)
+            await asyncio.sleep(0.001)
+        return exchange.acked_in
+
+    def shown(self) -> list[tuple[float, int, str]]:
+        """What was shown."""
+        return [
+            (at, int(exchange.user), text)
+            for exchange in self._bot.exchanges
+            for at, text in zip(exchange.shown_at, exchange.snapshots, strict=True)
+        ]
+
+    def answers(self, customer: int) -> list[str]:
+        """What stands in the chat."""
+        asked = self._asked.get(customer, [])
+        later = [body["markdown"]["content"] for exchange in asked for body in exchange.later]
+        return [*(exchange.text for exchange in asked), *later]
+
+
+@asynccontextmanager
+async def aibot_side() -> AsyncGenerator[AibotSide, None]:
+    """The AI bot."""
+    async with wecom_peer() as peer:
+        yield AibotSide(peer)
 
 
 @asynccontextmanager

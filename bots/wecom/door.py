@@ -1,13 +1,14 @@
 """What a callback has to prove before it is heard: signature, time, that it is new, and its seal.
 
 401 for what was not signed with our token, 403 for what was but is stale, a replay or not sealed
-for us; neither says why. A callback that was taken is refused when exactly it comes again; WeCom's
-own repeats are signed anew.
+for us; neither says why. A callback is remembered before it is acted on, and refused when exactly
+it comes again; WeCom's own repeats are signed anew.
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 
 import structlog
 from aiohttp import web
@@ -23,12 +24,11 @@ WINDOW_SECONDS = 300.0
 """A signature is good for so long before and after its time."""
 BODY_SECONDS = 4.0
 """WeCom hangs up after five."""
-RETRY_SECONDS = "2"
 
 Read = Callable[[bytes], str]
 """The sealed text in a body; raises ValueError."""
-Take = Callable[[str], Awaitable[str | None]]
-"""Acts on what was sealed and says the answer's body, or None if it has to come again.
+Take = Callable[[str], Awaitable[str]]
+"""Acts on what was sealed and says the answer's body.
 
 Raises SealError for what makes no sense although it was sealed."""
 
@@ -51,7 +51,7 @@ class Door:
     async def receive(
         self, request: web.Request, read: Read, take: Take, content_type: str = "text/plain"
     ) -> web.Response:
-        """Hear a callback: 200, or 503 if it must come again."""
+        """Hear a callback; StoreUnavailableError (503) if it must come again."""
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 body = await request.read()
@@ -59,13 +59,10 @@ class Door:
             return error_response(408)
         try:
             text = self._open(request.query, _sealed(read, body))
-            await self._refuse_replay(request.query)
-            answer = await take(text)
+            await self._remember(request.query)
+            answer = await self._taken(take, text, request.query)
         except (ForgedError, SealError) as error:
             return _refuse(request, error)
-        if answer is None:
-            return error_response(503, headers={"Retry-After": RETRY_SECONDS})
-        await self._remember(request.query)
         return web.Response(text=answer, content_type=content_type)
 
     def _open(self, query: Mapping[str, str], sealed: str) -> str:
@@ -79,20 +76,25 @@ class Door:
             raise SealError
         return self.seal.open(sealed)
 
-    async def _refuse_replay(self, query: Mapping[str, str]) -> None:
+    async def _remember(self, query: Mapping[str, str]) -> None:
+        """Note that it was heard; SealError if it was before."""
         try:
-            is_known = await self._store.exists(_key(query))
+            is_new = await self._store.set(_key(query), "", nx=True, ex=int(2 * WINDOW_SECONDS))
         except UNAVAILABLE as error:
             raise StoreUnavailableError from error
-        if is_known:
+        if not is_new:
             raise SealError
 
-    async def _remember(self, query: Mapping[str, str]) -> None:
-        """Note that it was taken. What it said is taken once anyway, so this may fail."""
+    async def _taken(self, take: Take, text: str, query: Mapping[str, str]) -> str:
+        """Act on it; what could not be acted on may come again as it is."""
         try:
-            await self._store.set(_key(query), "", ex=int(2 * WINDOW_SECONDS))
-        except UNAVAILABLE as error:
-            log.warning("callback not remembered", error=type(error).__name__)
+            return await take(text)
+        except SealError:
+            raise
+        except BaseException:
+            with suppress(*UNAVAILABLE):
+                await self._store.delete(_key(query))
+            raise
 
 
 def _sealed(read: Read, body: bytes) -> str:

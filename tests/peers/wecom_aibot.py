@@ -85,6 +85,12 @@ class AiBot:
         place = {"url": f"{self.url}/aibot/media/{self.id}/{name}"}
         return place | ({"aeskey": self.endpoint.aes_key} if self.socket.is_used else {})
 
+    def repeats(self, exchange: Exchange) -> None:
+        """Bring a message again that was not taken."""
+        exchange.offences.clear()
+        exchange.over = False
+        self._courier.begin(self._converse(exchange))
+
     def enters(self, user: str) -> Exchange:
         """Let a person open the chat with the bot for the first time that day."""
         return self.happens(user, "enter_chat")
@@ -144,7 +150,7 @@ class AiBot:
 
     async def _converse(self, exchange: Exchange) -> None:
         """Bring it, and ask for more of the answer until it is whole or six minutes are over."""
-        await self._call(exchange, exchange.payload)
+        exchange.acked_in = await self._call(exchange, exchange.payload)
         while exchange.stream_id and not exchange.finished:
             await asyncio.sleep(self.refresh_seconds)
             if self.clock.now() > exchange.at + STREAM_SECONDS:
@@ -157,8 +163,8 @@ class AiBot:
         exchange.over = True
         self.news.tell()
 
-    async def _call(self, exchange: Exchange, payload: Body) -> None:
-        """Bring one callback and show what was answered."""
+    async def _call(self, exchange: Exchange, payload: Body) -> float:
+        """Bring one callback and show what was answered; seconds of the last try, if taken."""
         delivery = Delivery(json.dumps(payload, ensure_ascii=False))
         if self._courier.remember:
             self._courier.deliveries.append(delivery)
@@ -168,6 +174,7 @@ class AiBot:
         elif delivery.tries[-1].body:
             self._read(exchange, delivery.tries[-1])
         self.news.tell()
+        return delivery.tries[-1].seconds if delivery.acked else 0.0
 
     def _read(self, exchange: Exchange, seen: Try) -> None:
         try:

@@ -42,6 +42,8 @@ class Exchange:
     """Plain answers: a greeting."""
     later: list[Body] = field(default_factory=list)
     """What came through `response_url`, and with it the message's kind."""
+    acked_in: float = 0.0
+    """Seconds until the callback was acknowledged; 0 before."""
     refreshes: int = 0
     offences: list[str] = field(default_factory=list)
     """Why WeCom did not show an answer."""
