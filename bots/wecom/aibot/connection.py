@@ -15,7 +15,15 @@ from uuid import uuid4
 
 import aiohttp
 
-from bots.wecom.errors import TOO_MANY, ApiError, AwayError, TooManyError, error_of
+from bots.wecom.errors import (
+    TOO_MANY,
+    ApiError,
+    AwayError,
+    RefusedError,
+    TokenError,
+    TooManyError,
+    error_of,
+)
 from core.tasks import beside
 
 LOGIN_SECONDS = 10.0
@@ -85,7 +93,9 @@ class Connection:
         if code in TOO_MANY:
             raise TooManyError(TOO_MANY_SECONDS, code)
         if code:
-            raise error_of(command, code)
+            wrong = error_of(command, code)
+            # There is no access token here that could be renewed.
+            raise RefusedError(command, code) if isinstance(wrong, TokenError) else wrong
 
     async def next(self) -> Callback:
         """Wait for what WeCom says of its own accord; raises AwayError at the connection's end."""

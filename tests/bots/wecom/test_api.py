@@ -80,7 +80,7 @@ async def test_a_corp_over_its_rate_is_held_until_its_window_ends(api, wecom):
 
     for _ in range(5):
         await insist(lambda: api.call("agent/get", params=AGENT), pause)
-    assert pauses == [1.0]
+    assert pauses == [0.2]
 
 
 async def test_patience_ends_and_says_that_the_platform_is_away(api, wecom):

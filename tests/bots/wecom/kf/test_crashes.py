@@ -115,9 +115,10 @@ async def test_parts_whose_answers_were_lost_are_shown_once(
 
 
 async def test_a_wecom_that_is_down_for_a_minute_gets_the_answer_afterwards(
-    open_account, worker, wecom, desk
+    open_account, worker, wecom, desk, monkeypatch
 ):
     """A minute of it passes at once."""
+    monkeypatch.setattr("bots.wecom.tokens.AWAY_SECONDS", 0.0)
     record = Record(worker.store)
     wecom.fail("*", 503, times=20)
     async with open_account() as account:

@@ -150,7 +150,7 @@ async def test_a_refused_account_is_tried_again_no_later_than_in_a_minute(puller
 async def test_a_bell_does_not_bring_forward_what_was_called_too_often(puller, wecom, desk):
     wecom.refuse("kf/sync_msg", 45009)
     rest = await puller._try(desk.id)
-    assert rest.rung == rest.unrung == 1
+    assert rest == Rest.whole(0.2)
 
 
 async def test_who_finds_another_pulling_leaves_it_alone(puller, listening, store, bells, desk):
