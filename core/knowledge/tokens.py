@@ -49,7 +49,7 @@ def weigh(text: str) -> list[Token]:
     return tokens
 
 
-@lru_cache(4096)
+@lru_cache(1024)
 def _weigh_spaced(word: str) -> tuple[Token, ...]:
     edged = f"_{word}_"
     pieces = [(edged[start : start + 3], PIECE_WEIGHT) for start in range(len(edged) - 2)]
