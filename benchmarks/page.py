@@ -1,7 +1,7 @@
 """What the page weighs, how soon it shows, how it scrolls, and how many are served at once.
 
 python -m benchmarks.page size                what a browser loads, packed
-python -m benchmarks.page show [--turns 1000] first paint, greeting, and scrolling a long conversation
+python -m benchmarks.page show [--turns 1000] first paint, greeting, scrolling a long chat
 python -m benchmarks.page open [--pages 500] [--places 512]
                                               pages open at once, each streaming an answer
 """
@@ -22,7 +22,7 @@ from benchmarks.machine import describe
 from benchmarks.rig import ROOT, Customer, Product, browser_session, percentile, stub_model
 
 PAGE = ROOT / "bots/web/page"
-IMPORT = re.compile(r'"(?:\./)?([\w/-]+\.(?:css|m?js))"')
+IMPORT = re.compile(r'"(?:\./)?([\w./-]+\.m?js)"')
 LINK = re.compile(r'(?:href|src)="{{static}}/([^"]+)"')
 TOKENS, PAUSE_MS = 100, 50
 PAINT = """() => new Promise((resolve) => {
