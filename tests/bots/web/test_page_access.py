@@ -14,6 +14,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 ANSWER = "# 退货\n\n1. 打开**订单**\n2. 点`退货`\n\n| 项 | 值 |\n|---|---|\n| 甲 | 乙 |\n\n> 注\n\n[看](https://a.example)"
+ANSWER += f"\n\n```sh\nls {'-l ' * 90}\n```"
 EVENTS: list[dict[str, Any]] = [
     {"type": "question", "id": "q1", "text": "怎么退货？", "at": 1, "files": [{"name": "a.pdf"}]},
     {
