@@ -91,7 +91,7 @@ async def test_everything_is_reached_and_left_with_the_keyboard(
     await expect(page.locator(".sources")).to_have_count(2)
     await page.locator("#open-past").focus()
     seen = []
-    for _ in range(12):
+    for _ in range(14):
         seen.append(
             await page.evaluate("document.activeElement.id || document.activeElement.className")
         )
