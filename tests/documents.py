@@ -30,12 +30,12 @@ def _with_doctype(content: bytes, entity: str) -> bytes:
     return packed.getvalue()
 
 
-def pdf_of(text: str) -> bytes:
-    """A PDF with one page and one line of Latin text."""
+def pdf_of(text: str, pages: int = 1) -> bytes:
+    """A PDF with one page, or the same one several times, and one line of Latin text."""
     stream = f"BT /F1 24 Tf 72 700 Td ({text}) Tj ET".encode()
     objects = [
         b"<</Type/Catalog/Pages 2 0 R>>",
-        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Pages/Kids[%s]/Count %d>>" % (b"3 0 R " * pages, pages),
         b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R"
         b"/Resources<</Font<</F1 5 0 R>>>>>>",
         b"<</Length %d>>stream\n%s\nendstream" % (len(stream), stream),

@@ -3,6 +3,7 @@
 Runs in the child process of `core.files.reader`; nothing else should call it on a stranger's file.
 """
 
+import re
 import zipfile
 from collections.abc import Iterable
 from io import BytesIO
@@ -13,8 +14,12 @@ from core.files.kinds import Kind, Reason, UnreadableError
 HEAD_BYTES = 1024
 UNPACKED_BYTES = 100_000_000
 """A docx that would unpack to more is taken for a bomb."""
-IMAGES = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
-HEIF_BRANDS = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypavif")
+IMAGES = re.compile(
+    rb"\x89PNG\r\n|\xff\xd8\xff|GIF8[79]a|BM.{4}\0{4}|II\*\0|MM\0\*|RIFF.{4}WEBP"
+    rb"|.{4}ftyp(?:hei[cx]|mif1|avif)",
+    re.DOTALL,
+)
+"""First bytes of pictures; a text may begin with the letters of some."""
 WORD = "word/document.xml"
 
 
@@ -26,7 +31,7 @@ def kind_of(content: bytes) -> Kind:
         return Kind.PDF
     if content.startswith(b"PK\x03\x04"):
         return _kind_of_archive(content)
-    if content.startswith(IMAGES) or content[4:12] in HEIF_BRANDS:
+    if IMAGES.match(content):
         raise UnreadableError(Reason.IMAGE)
     return Kind.TEXT
 

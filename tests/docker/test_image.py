@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 from asyncio.subprocess import PIPE
 
@@ -155,6 +156,15 @@ def test_versions_are_pinned_and_bases_are_the_operators_choice():
         "FROM ${PYTHON}",
     }
     assert {"aiohttp", "redis", "slack_bolt", "python-telegram-bot", "wechatpy"} <= set(pins())
+
+
+def test_all_bytecode_is_in_the_image_that_cannot_write_any():
+    """The Debian packages of the other image compile theirs when they are installed."""
+    whole = (DOCKER / "Dockerfile").read_text(encoding="utf-8")
+    build, _, last = whole.rpartition("\nFROM ")
+    assert "PYTHONDONTWRITEBYTECODE" not in build
+    assert "--no-compile" not in build
+    assert re.search(r"^RUN python -m compileall .*stdlib", last, re.MULTILINE)
 
 
 def test_an_image_holds_only_what_it_is_made_of():

@@ -43,6 +43,7 @@ async def open_page(
         locale=locale, viewport={"width": width, "height": height}, reduced_motion="reduce"
     )
     context.set_default_timeout(5000)
+    context.set_default_navigation_timeout(30_000)  # the first page of a cold browser
     complaints: list[str] = []
     try:
         page = await context.new_page()

@@ -52,12 +52,33 @@ function questionMeta({ id, at, state, note, final }, texts, actions) {
 function fillAnswer(node, message, texts, actions) {
   node.dataset.state = message.done ? "done" : "streaming";
   node.dataset.outcome = message.outcome ?? "";
-  patch(node.querySelector(".bubble"), render(message.text, { open: !message.done }));
+  const content = render(message.text, { open: !message.done });
+  content.querySelectorAll("pre").forEach((code) => offerCopy(code, texts));
+  patch(node.querySelector(".bubble"), content);
   const sources = message.sources.map(({ title, path }) => make("li", {}, sourceLabel(title, path)));
   if (sources.length > 0) sources.unshift(make("li", { class: "label" }, texts.sources));
   node.querySelector(".sources").replaceChildren(...sources);
   const meta = message.done ? answerMeta(message, texts, actions) : [];
   node.querySelector(".meta").replaceChildren(...meta);
+}
+
+/** Give a code block its own copy button, beside what scrolls; the keyboard can scroll it, too. */
+function offerCopy(code, texts) {
+  const box = make("div", { class: "code" });
+  code.replaceWith(box);
+  code.tabIndex = 0;
+  const copy = makeCopyButton(texts.copyCode, texts, () => code.textContent.trimEnd());
+  box.append(code, copy);
+}
+
+function makeCopyButton(label, texts, textOf) {
+  return makeIconButton("copy", label, ({ currentTarget: button }) =>
+    copyText(textOf(), (done) => {
+      button.classList.toggle("done", done);
+      button.querySelector("use").setAttribute("href", done ? "#check" : "#copy");
+      button.title = done ? texts.copied : label;
+    }),
+  );
 }
 
 /** Replace only what changed, so that a selection in the text above outlives the next words. */
@@ -83,13 +104,7 @@ function sourceLabel(title, path) {
 
 function answerMeta(message, texts, actions) {
   const { id, text, origin, outcome, cut } = message;
-  const copied = (button) => (done) => {
-    button.classList.toggle("done", done);
-    button.title = done ? texts.copied : texts.copy;
-  };
-  const copy = makeIconButton("copy", texts.copy, ({ currentTarget }) =>
-    copyText(text, copied(currentTarget)),
-  );
+  const copy = makeCopyButton(texts.copy, texts, () => text);
   const again = makeIconButton("again", texts.again, () => actions.again(id));
   const thumbs = ["up", "down"].map((vote) => thumb(message, vote, texts, actions));
   const isAnswer = outcome === "answered";

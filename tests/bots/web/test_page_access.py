@@ -14,6 +14,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 ANSWER = "# 退货\n\n1. 打开**订单**\n2. 点`退货`\n\n| 项 | 值 |\n|---|---|\n| 甲 | 乙 |\n\n> 注\n\n[看](https://a.example)"
+ANSWER += f"\n\n```sh\nls {'-l ' * 90}\n```"
 EVENTS: list[dict[str, Any]] = [
     {"type": "question", "id": "q1", "text": "怎么退货？", "at": 1, "files": [{"name": "a.pdf"}]},
     {
@@ -90,7 +91,7 @@ async def test_everything_is_reached_and_left_with_the_keyboard(
     await expect(page.locator(".sources")).to_have_count(2)
     await page.locator("#open-past").focus()
     seen = []
-    for _ in range(12):
+    for _ in range(14):
         seen.append(
             await page.evaluate("document.activeElement.id || document.activeElement.className")
         )

@@ -1,6 +1,7 @@
 """What customers do with answers and conversations: stop, again, thumbs, files, past, settings."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -111,6 +112,29 @@ async def test_an_answer_is_copied_as_it_was_written(page: Page, page_server: Pa
     await page.get_by_role("button", name="复制").click()
     await expect(page.locator(".copy.done")).to_have_count(1)
     assert await page.evaluate("navigator.clipboard.readText()") == "**七天**内可退。"
+
+
+@pytest.mark.parametrize(("language", "label"), [("zh", "复制代码"), ("en", "Copy code")])
+async def test_a_code_block_is_copied_by_its_own_button_and_by_keyboard(
+    page: Page, page_server: PageServer, language: str, label: str
+) -> None:
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await page.evaluate(f"localStorage.setItem('xiaoq-language', JSON.stringify('{language}'))")
+    await page.reload()
+    await page_server.tell(QUESTION, START)
+    text = "请运行：\n\n- 先\n  ```sh\n  ls -l\n  ```\n\n```py\nprint(1)\n\nprint(2)\n```"
+    await page_server.tell(WORDS | {"text": text}, done(text=text))
+    buttons = page.get_by_role("button", name=label)
+    await expect(buttons).to_have_count(2)
+    await buttons.first.click()
+    assert await page.evaluate("navigator.clipboard.readText()") == "ls -l"
+    await page.keyboard.press("Tab")
+    if await page.evaluate("document.activeElement.nodeName") == "PRE":
+        await page.keyboard.press("Tab")
+    await expect(buttons.last).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(buttons.last).to_have_class(re.compile("done"))
+    assert await page.evaluate("navigator.clipboard.readText()") == "print(1)\n\nprint(2)"
 
 
 async def test_a_new_conversation_is_another_one(page: Page, page_server: PageServer) -> None:
