@@ -38,9 +38,9 @@ def says(*pieces: str, cut: bool = False, delay: float = 0.0):
     return stream(*parts, chunk(finish="stop"), DONE)
 
 
-def with_model(peer, **more):
+def with_model(peer, first_token_seconds=2, **more):
     endpoint = {"url": f"{peer.url}", "model": "peer"} | more
-    return {"inference": {"endpoints": [endpoint], "first_token_seconds": 2}}
+    return {"inference": {"endpoints": [endpoint], "first_token_seconds": first_token_seconds}}
 
 
 async def test_a_chinese_question_gets_the_chinese_answer_word_for_word(company, redis_url, store):
@@ -416,14 +416,13 @@ async def test_no_place_of_a_model_stands_idle_while_somebody_waits(
 ):
     go_on = asyncio.Event()
     peer.default = stream(go_on, chunk("好"), chunk(finish="stop"), DONE)
-    settings = settings_for(
-        company, redis_url, inbox={"workers": workers}, **with_model(peer, concurrency=150)
-    )
+    model = with_model(peer, first_token_seconds=60, concurrency=150)
+    settings = settings_for(company, redis_url, inbox={"workers": workers}, **model)
     async with running(settings) as house:
         async with AsyncExitStack() as stack:
             visitors = [await stack.enter_async_context(visiting(house)) for _ in range(150)]
             questions = [await visitor.say("讲个故事") for visitor in visitors]
-            await peer.until(lambda: peer.open == asked, 15)
+            await peer.until(lambda: peer.open == asked, 60)
             go_on.set()
             for visitor, question in zip(visitors, questions, strict=True):
                 assert (await visitor.answer_to(question))["text"] == "好"

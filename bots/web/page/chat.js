@@ -80,6 +80,7 @@ class Chat {
 
   /** Meet the server, however long that takes, then listen and send. */
   async start() {
+    this.#composer.catchUp();
     this.#composer.focus();
     this.#introduce(await this.#greet());
     this.#ready = true;

@@ -45,6 +45,11 @@ export class Composer {
     this.refresh();
   }
 
+  /** Send a question that was ended with Enter before the page could hear it. */
+  catchUp() {
+    if (this.#box.value.endsWith("\n")) this.#submit();
+  }
+
   /** Put the cursor into the box, unless that would raise a keyboard over the page. */
   focus() {
     if (matchMedia("(pointer: fine)").matches) this.#box.focus();

@@ -1,11 +1,12 @@
 """The customer's page in a real browser, against a server that fails on demand."""
 
+import asyncio
 from typing import Any
 
 import pytest
 from peers.browser import open_page
 from peers.page_server import PageServer, Refusal
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -186,6 +187,24 @@ async def test_an_unsent_question_outlives_a_reload_with_its_id(
     await page.reload()
     assert await page_server.posted() == first
     await expect(page.locator(".question .bubble")).to_have_text(["还在吗？"])
+
+
+async def test_a_question_ended_before_the_page_could_hear_it_is_sent(
+    browser: Browser, page_server: PageServer
+) -> None:
+    typed = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await typed.wait()
+        await route.continue_()
+
+    async with open_page(browser) as page:
+        await page.route("**/chat.js", hold)
+        await page.goto(page_server.url, wait_until="commit")
+        await ask(page, "还在吗？")
+        typed.set()
+        assert (await page_server.posted())["text"] == "还在吗？"
+        await expect(page.locator("#text")).to_have_value("")
 
 
 async def test_a_server_that_is_away_at_first_is_waited_for(
