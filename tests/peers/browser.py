@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -18,6 +18,9 @@ FLAGS = (
 )
 # The browser itself notes every refused request; the tests that provoke refusals expect it.
 EXPECTED = "Failed to load resource"
+PATIENCE_MS = 30_000  # a cold browser on a busy machine is no failure
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @asynccontextmanager
@@ -42,8 +45,7 @@ async def open_page(
     context = await browser.new_context(
         locale=locale, viewport={"width": width, "height": height}, reduced_motion="reduce"
     )
-    context.set_default_timeout(5000)
-    context.set_default_navigation_timeout(30_000)  # the first page of a cold browser
+    context.set_default_timeout(PATIENCE_MS)
     complaints: list[str] = []
     try:
         page = await context.new_page()
