@@ -100,8 +100,7 @@ class Worker:
                 await cancel_all(reading)
             await self._drain()
             await self._give_back()
-            for task in keeping:
-                task.cancel()
+            await cancel_all(keeping)
 
     async def _drain(self) -> None:
         if self._working:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import math
 import os
 import signal
 import time
@@ -303,18 +302,14 @@ async def test_a_second_persona_serves_its_own_page(company, redis_url, store):
 
 
 async def test_a_saved_persona_is_live_within_two_seconds(company, redis_url, store):
-    """Once in five times, for the machine may be busy with other things."""
     path = company / "personas/shop.yaml"
     async with running(settings_for(company, redis_url)) as house, visiting(house) as visitor:
-        waits, said = [math.inf], "请拨打热线"
-        while min(waits) >= 2 and len(waits) <= 5:
-            now = f"请拨打新热线{len(waits)}"
-            path.write_text(path.read_text().replace(said, now))
-            saved, said = time.monotonic(), now
-            while (await visitor.ask("转人工"))["text"] != said:
-                await asyncio.sleep(0.05)
-            waits.append(time.monotonic() - saved)
-    assert min(waits) < 2
+        await visitor.ask("转人工")
+        path.write_text(path.read_text().replace("请拨打热线", "请拨打新热线"))
+        saved = time.monotonic()
+        while (await visitor.ask("转人工"))["text"] != "请拨打新热线":
+            assert time.monotonic() - saved < 2
+            await asyncio.sleep(0.05)
 
 
 async def test_a_broken_persona_changes_nothing_and_is_named_with_its_line(

@@ -1,12 +1,12 @@
 """Answers cut to the size of Slack's markdown blocks."""
 
 import re
-import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from peers.cost import takes_less_than
 from peers.markdown_samples import long_answer, nasty
 
 from bots.markdown.letters import utf16_length
@@ -103,7 +103,5 @@ def test_any_answer_keeps_the_limit_and_its_letters(markdown: str, times: int) -
 @pytest.mark.parametrize(
     "text", ["[" * 20_000, "<@" * 9000, "`a" * 9000, "**，" * 6000, "![a" * 6000, "." * 20_000]
 )
-def test_hostile_answers_do_not_take_the_square_of_their_length(text: str) -> None:
-    begin = time.process_time()
-    render(text)
-    assert time.process_time() - begin < 5  # far less in fact
+def test_hostile_answers_take_well_under_a_second(text: str) -> None:
+    assert takes_less_than(0.9, lambda: render(text))

@@ -1,11 +1,10 @@
 """The parse: what models write becomes the tree that they meant."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from peers.cost import takes_less_than
 
 from bots.markdown.nodes import (
     Code,
@@ -182,10 +181,8 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: repr(text[:8]))
-def test_hostile_text_is_not_parsed_in_the_square_of_its_length(text: str) -> None:
-    begin = time.process_time()
-    parse(text)
-    assert time.process_time() - begin < 5  # far less in fact
+def test_hostile_text_is_parsed_in_well_under_a_second(text: str) -> None:
+    assert takes_less_than(0.9, lambda: parse(text))
 
 
 @given(st.text())

@@ -1,11 +1,11 @@
 """Markdown as a WeCom app shows it."""
 
 import re
-import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from peers.cost import takes_less_than
 from peers.markdown_samples import CJK_BOLD, long_answer, nasty
 
 from bots.markdown.letters import clean
@@ -120,7 +120,5 @@ def test_any_answer_keeps_the_limit_and_mentions_nobody(markdown: str, times: in
 
 
 @pytest.mark.parametrize("text", ["[" * 20_000, "`a" * 9000, "**，" * 6000, "." * 20_000])
-def test_hostile_answers_do_not_take_the_square_of_their_length(text: str) -> None:
-    begin = time.process_time()
-    render(text)
-    assert time.process_time() - begin < 5  # far less in fact
+def test_hostile_answers_take_well_under_a_second(text: str) -> None:
+    assert takes_less_than(0.9, lambda: render(text))

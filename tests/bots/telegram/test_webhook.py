@@ -185,7 +185,7 @@ def bodies(bot, count):
 
 
 async def test_no_body_whatever_breaks_the_callback(callback, bot):
-    statuses = Counter([await callback(body) for body in bodies(bot, 2_000)])
+    statuses = Counter([await callback(body) for body in bodies(bot, 10_000)])
     assert statuses.keys() <= {200, 400, 503}
     assert statuses[200] > 100
     assert statuses[400] > 100
