@@ -90,8 +90,9 @@ async def test_everything_is_reached_and_left_with_the_keyboard(
     await page_server.tell(*EVENTS[:3])
     await expect(page.locator(".sources")).to_have_count(2)
     await page.locator("#open-past").focus()
-    seen = []
-    for _ in range(14):
+    seen: list[str] = []
+    # Once around: a browser also stops at what can be scrolled, which depends on its fonts.
+    while seen.count("open-past") < 2 and len(seen) < 60:
         seen.append(
             await page.evaluate("document.activeElement.id || document.activeElement.className")
         )
