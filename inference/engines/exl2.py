@@ -33,6 +33,7 @@ from exllamav2.generator import (
 from exllamav2.generator.filters import ExLlamaV2Filter
 
 from config.engine import PAGE_TOKENS, CacheName, EngineSettings
+from inference.engines.exl2_adapters import follow_order
 from inference.engines.exl2_sampling import sampler_fields
 from inference.engines.masks import Mask
 from inference.engines.pieces import token_bytes
@@ -142,7 +143,7 @@ def make_cache(model: ExLlamaV2, cache: CacheName, pool: int) -> ExLlamaV2CacheB
 
 def load_adapter(model: ExLlamaV2, folder: Path) -> ExLlamaV2Lora:
     """Load a LoRA adapter beside its model; ValueError or OSError says why not."""
-    return ExLlamaV2Lora.from_directory(model, str(folder))
+    return follow_order(ExLlamaV2Lora.from_directory(model, str(folder)))
 
 
 def make_generator(
@@ -261,9 +262,8 @@ class Answer(ExLlamaV2DynamicJob):  # type: ignore[misc]  # untyped library
     def receive_logits(self, logits: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Sample; likelihoods are the model's own, taken before sampling changes the logits."""
         rivals = self.order.top_logprobs
-        scores = None
-        if rivals is not None:
-            scores = torch.log_softmax(logits[0, 0, : self._vocabulary], dim=-1)
+        told = logits[0, 0, : self._vocabulary]
+        scores = None if rivals is None else torch.log_softmax(told, dim=-1)
         sample: tuple[torch.Tensor, ...] = super().receive_logits(logits)
         token = int(sample[0])
         self._bias.note(token)

@@ -112,7 +112,7 @@ class Exl2Engine:
         torch.cuda.empty_cache()
         self._generator = make_generator(self._parts, self._settings, paged=self._paged)
         self._shelves = Shelves()
-        self._generator.set_loras(self._loras())
+        self._use_adapter()
         for answer in answers:
             answer.rewind()
             self._generator.enqueue(answer)
@@ -141,7 +141,7 @@ class Exl2Engine:
         if jobs and jobs[0].adapter != self._adapter:
             self._shelves.change(self._generator, self._adapter, jobs[0].adapter)
             self._adapter = jobs[0].adapter
-            self._generator.set_loras(self._loras())
+            self._use_adapter()
         for job in jobs:
             answer = Answer(job, self._parts, self._spare)
             self._generator.enqueue(answer)
@@ -149,8 +149,10 @@ class Exl2Engine:
                 each.background_prepare_logit_mask(self._generator.filter_pool)
             self._running[job.id] = answer
 
-    def _loras(self) -> list[object] | None:
-        return [self._parts.adapters[self._adapter]] if self._adapter else None
+    def _use_adapter(self) -> None:
+        # Not by `set_loras`: it makes an empty list of None, and the layers (0.3.2) take its first.
+        adapter = self._parts.adapters[self._adapter] if self._adapter else None
+        self._generator.current_loras = [adapter] if adapter else None
 
     def _tell(self, result: Result) -> Iterator[Event]:
         """Say in our words what the library says of one job."""

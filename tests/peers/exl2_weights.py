@@ -32,6 +32,7 @@ WIDTHS = (8, 6, 5, 4, 3, 2)
 SCALE_BITS = 4
 DEVIATION = 0.02
 """Of the weights."""
+ADAPTER_SCALE = 4
 SCALES = [(step + 1) ** 2 / 256 for step in range(16)]
 Tensors = dict[str, torch.Tensor]
 
@@ -178,6 +179,17 @@ def reference_model(folder: Path, shape: ModelShape) -> torch.nn.Module:
     return model
 
 
+@torch.no_grad()
+def merge_adapter(model: torch.nn.Module, folder: Path) -> None:
+    """Add an adapter of `write_adapter` to the weights of a reference model."""
+    tensors = load_file(folder / "adapter_model.safetensors")
+    for name, first in tensors.items():
+        if name.endswith(".lora_A.weight"):
+            layer = name.removeprefix("base_model.model.").removesuffix(".lora_A.weight")
+            second = tensors[name.replace("lora_A", "lora_B")]
+            model.get_submodule(layer).weight += ADAPTER_SCALE * second @ first
+
+
 def quantised(tensors: Tensors, name: str) -> Tensors:
     """Of all tensors, those of one quantised layer under their short names."""
     kinds = ("q_weight", "q_scale", "q_scale_max", "q_groups", "q_invperm")
@@ -187,12 +199,14 @@ def quantised(tensors: Tensors, name: str) -> Tensors:
 def write_adapter(folder: Path, shape: ModelShape, rank: int = 8) -> None:
     """Write a random LoRA adapter as PEFT does, strong enough to be heard."""
     folder.mkdir(parents=True, exist_ok=True)
-    config = {"r": rank, "lora_alpha": 4 * rank, "target_modules": ["q_proj", "down_proj"]}
-    (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", **config}))
     sizes = {
         "self_attn.q_proj": (shape.hidden_size, shape.num_attention_heads * shape.head_dim),
+        "mlp.gate_proj": (shape.hidden_size, shape.intermediate_size),
         "mlp.down_proj": (shape.intermediate_size, shape.hidden_size),
     }
+    targets = [name.partition(".")[2] for name in sizes]
+    config = {"r": rank, "lora_alpha": ADAPTER_SCALE * rank, "target_modules": targets}
+    (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", **config}))
     tensors = {}
     for layer in range(shape.num_hidden_layers):
         for name, (inputs, outputs) in sizes.items():
