@@ -12,7 +12,9 @@ tokens is read), `rival` (Transformers' `generate`). All parts of one run share 
 
 import argparse
 import gc
+import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,11 +32,13 @@ from peers.qwen import real_tokenizer, small_tokenizer
 from benchmarks.inference_runs import (
     RUNNING_CHATS,
     STALL_PROMPT,
+    WARM_STEPS,
     Bench,
+    calls_of,
     copy_bandwidth,
     describe_card,
     kernels_of,
-    transformers_rate,
+    transformers_rates,
 )
 from benchmarks.inference_served import ANSWERS, TOKENS, serve_batch
 from benchmarks.machine import describe
@@ -98,6 +102,7 @@ def measure_server(folder: Path) -> None:
     settings = settings_of(folder, **more)
     rate, length = serve_batch(settings, ends_of(folder))
     with loaded(settings) as bench:
+        bench.run(*[bench.job(length, WARM_STEPS) for _ in range(ANSWERS)])
         jobs = [bench.job(length, TOKENS) for _ in range(ANSWERS)]
         begun = time.perf_counter()
         bench.run(*jobs)
@@ -114,10 +119,10 @@ def measure_decode(folder: Path, demand: Demand) -> None:
     print(f"copying in the card's own memory: {bandwidth / 1e9:.0f} GB/s")
     with loaded(settings_of(folder)) as bench:
         for batch in BATCHES:
-            rate, step = bench.decode(batch, 256)
+            rate, step = bench.decode(batch, 200)
             print(f"batch {batch:2}: {rate:7.1f} tokens/s, median step {step * 1e3:.2f} ms")
             if batch == 1:
-                ceiling = tokens_per_second(demand, bandwidth, 256)
+                ceiling = tokens_per_second(demand, bandwidth, 128 + WARM_STEPS + 100)
                 print(f"  {rate / ceiling:.0%} of the ceiling at that speed, {ceiling:.0f}")
         print_profile(bench)
 
@@ -134,21 +139,28 @@ def print_profile(bench: Bench) -> None:
         return (time.perf_counter() - begun) / PROFILED_STEPS
 
     go_on()
-    wall, kernels = go_on(), kernels_of(go_on)
+    wall, kernels, calls = go_on(), kernels_of(go_on), calls_of(go_on)
     bench.engine.cancel(job.id)
     busy = sum(seconds for _, seconds in kernels) / PROFILED_STEPS
     print(
         f"of a step of {wall * 1e3:.2f} ms at batch 1 the card computes {busy * 1e3:.2f} ms; "
         "the rest is launching kernels, sampling on the processor, and Python. Kernels:"
     )
-    for name, seconds in kernels[:6]:
+    print_times(kernels[:6])
+    print("where the processor is meanwhile (copying from the card is waiting for it):")
+    print_times(calls[:8])
+
+
+def print_times(times: list[tuple[str, float]]) -> None:
+    """Print how long each took of a step."""
+    for name, seconds in times:
         print(f"  {seconds / PROFILED_STEPS * 1e3:6.3f} ms a step  {name[:80]}")
 
 
 def measure_first_token(folder: Path) -> None:
     """Print the time to the first token of prompts known and unknown."""
     with loaded(settings_of(folder, prefill_chunk=512)) as bench:
-        bench.first_token(512)
+        bench.run(bench.job(512, WARM_STEPS))
         for length in LENGTHS:
             cold, warm = bench.first_token(length)
             print(f"first token of {length:6}: cold {cold * 1e3:7.1f} ms, warm {warm * 1e3:.1f} ms")
@@ -167,8 +179,8 @@ def measure_stall(folder: Path) -> None:
 
 def measure_rival() -> None:
     """Print the speed of Transformers on the same shape, in fp16."""
-    for batch in (1, 8, 32):
-        print(f"transformers, fp16, batch {batch:2}: {transformers_rate(batch, 128):7.1f} tokens/s")
+    for batch, rate in transformers_rates((1, 8, 32), 128):
+        print(f"transformers, fp16, batch {batch:2}: {rate:7.1f} tokens/s")
 
 
 def main() -> None:
@@ -178,8 +190,9 @@ def main() -> None:
     )
     parser.add_argument("--bits", type=float, default=4.0, help="bits a weight")
     parser.add_argument("--folder", type=Path, default=Path("var/bench"), help="for the model")
-    parser.add_argument("--part", default="all")
+    parser.add_argument("--part", default="all", help="one, or several with commas between")
     args = parser.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a real stream
     print(describe())
     print(describe_card())
     folder = (args.folder / f"qwen-shaped-{args.bits:g}").resolve()
@@ -189,14 +202,28 @@ def main() -> None:
         f"{files.weights.on_card / GIB:.2f} GiB on the card"
     )
     parts: dict[str, Callable[[], None]] = {
-        "server": lambda: measure_server(folder),
         "decode": lambda: measure_decode(folder, Demand(files.shape, files.weights)),
         "first": lambda: measure_first_token(folder),
         "stall": lambda: measure_stall(folder),
+        "server": lambda: measure_server(folder),
         "rival": measure_rival,
     }
-    for name in [args.part] if args.part != "all" else parts:
-        parts[name]()
+    chosen = parts if args.part == "all" else args.part.split(",")
+    failed = [name for name in chosen if not is_measured(name, parts[name])]
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}")
+
+
+def is_measured(name: str, measure: Callable[[], None]) -> bool:
+    """Measure one part; what goes wrong with it is told and does not keep the others from it."""
+    begun = time.perf_counter()
+    try:
+        measure()
+    except Exception:  # noqa: BLE001 - told, and the program ends with an error
+        traceback.print_exc()
+        return False
+    print(f"{name} took {time.perf_counter() - begun:.0f} s")
+    return True
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
 """The measurements of `inference.py`, on any engine that is loaded."""
 
+import cProfile
+import pstats
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -16,6 +19,9 @@ from inference.plan.shape import QWEN25_7B
 
 STALL_PROMPT = 8192
 RUNNING_CHATS = 8
+WARM_STEPS = 230
+"""Before a batch of a new size is as fast as it gets: ExLlamaV2 tries its kernels 200 times, and
+launches them by CUDA graphs from the 205th step on."""
 
 
 @dataclass
@@ -56,15 +62,16 @@ class Bench:
             ends -= sum(isinstance(event, Ended) for event in events)
 
     def decode(self, batch: int, tokens: int, prompt: int = 128) -> tuple[float, float]:
-        """Tokens a second of a full batch, all its prompts read; and seconds of a median step."""
+        """Tokens a second of a full, warm batch; and seconds of a median step."""
         for _ in range(batch):
-            self.engine.start(self.job(prompt, tokens))
+            self.engine.start(self.job(prompt, WARM_STEPS + tokens))
         reading, times = batch, []
         for seconds, events in self.steps(batch):
             if not reading and not any(isinstance(event, Ended) for event in events):
                 times.append(seconds)
             reading -= sum(isinstance(event, Prefilled) for event in events)
-        return batch * len(times) / sum(times), statistics.median(times)
+        warm = times[WARM_STEPS:]
+        return batch * len(warm) / sum(warm), statistics.median(warm)
 
     def first_token(self, length: int) -> tuple[float, float]:
         """Seconds to the first token of a prompt: unknown, and known but for its last 16 tokens."""
@@ -91,14 +98,14 @@ class Bench:
                 longest = max(longest, seconds)
             elif written:
                 usual.append(seconds)
-            if len(usual) == 60 and not arrived:
+            if len(usual) == WARM_STEPS + 60 and not arrived:
                 self.engine.start(newcomer)
                 arrived = True
             if any(isinstance(event, Ended) and event.job == newcomer.id for event in events):
                 break
         for chat in chats:
             self.engine.cancel(chat.id)
-        return statistics.median(usual[20:]), longest
+        return statistics.median(usual[WARM_STEPS:]), longest
 
 
 def kernels_of(run: Callable[[], object]) -> list[tuple[str, float]]:
@@ -111,6 +118,21 @@ def kernels_of(run: Callable[[], object]) -> list[tuple[str, float]]:
         if event.device_type.name == "CUDA"
     ]
     return sorted(kernels, key=lambda kernel: -kernel[1])
+
+
+def calls_of(run: Callable[[], object]) -> list[tuple[str, float]]:
+    """Seconds spent in each function itself while something ran, in Python and C++, longest first.
+
+    Whoever copies from the card waits for it, too.
+    """
+    profiler = cProfile.Profile()
+    profiler.runcall(run)
+    stats = pstats.Stats(profiler).stats  # type: ignore[attr-defined]  # not in typeshed
+    calls = [
+        (f"{name} {Path(file).name}:{line}", own)
+        for (file, line, name), (_, _, own, *_) in stats.items()
+    ]
+    return sorted(calls, key=lambda call: -call[1])
 
 
 def describe_card() -> str:
@@ -145,20 +167,26 @@ def copy_bandwidth() -> float:
     return 20 * source.nbytes / (time.perf_counter() - begun)
 
 
-def transformers_rate(batch: int, tokens: int) -> float:
-    """Tokens a second of Transformers' own `generate`, fp16, on a 7B of the same shape."""
+def transformers_rates(batches: Sequence[int], tokens: int) -> Iterator[tuple[int, float]]:
+    """Tokens a second of Transformers' own `generate` at each batch, fp16, a 7B of that shape."""
     config = Qwen2Config(**QWEN25_7B.model_dump(), tie_word_embeddings=False)
     with torch.device("cuda"), torch.inference_mode():
         torch.set_default_dtype(torch.float16)
         model = Qwen2ForCausalLM(config).eval()
         torch.set_default_dtype(torch.float32)
-        prompts = torch.randint(0, 150_000, (batch, 128))
-        settings = GenerationConfig(
-            max_new_tokens=tokens, min_new_tokens=tokens, do_sample=False, pad_token_id=151_643
-        )
-        model.generate(prompts, settings)
-        torch.cuda.synchronize()
-        begun = time.perf_counter()
-        model.generate(prompts, settings)
-        torch.cuda.synchronize()
-        return batch * tokens / (time.perf_counter() - begun)
+        for batch in batches:
+            prompts = torch.randint(0, 150_000, (batch, 128))
+            _generate(model, prompts, 16)
+            yield batch, batch * tokens / _generate(model, prompts, tokens)
+
+
+def _generate(model: Qwen2ForCausalLM, prompts: torch.Tensor, tokens: int) -> float:
+    """Seconds that so many tokens take, the reading of the prompts included."""
+    settings = GenerationConfig(
+        max_new_tokens=tokens, min_new_tokens=tokens, do_sample=False, pad_token_id=151_643
+    )
+    torch.cuda.synchronize()
+    begun = time.perf_counter()
+    model.generate(prompts, settings, attention_mask=torch.ones_like(prompts))
+    torch.cuda.synchronize()
+    return time.perf_counter() - begun

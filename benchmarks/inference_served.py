@@ -11,12 +11,14 @@ from pathlib import Path
 
 import aiohttp
 
+from benchmarks.inference_runs import WARM_STEPS
 from config.engine import EngineSettings
 from inference.serving.order import UnitOrder
 
 ROOT = Path(__file__).parents[1]
 ANSWERS = 16
 TOKENS = 400
+START_SECONDS = 120
 Unit = subprocess.Popen[bytes]
 
 
@@ -41,8 +43,9 @@ def serve_batch(settings: EngineSettings, ends: Iterable[int]) -> tuple[float, i
 async def _ask_twice(unit: Unit, socket: Path, ends: list[int]) -> tuple[float, int]:
     connector = aiohttp.UnixConnector(str(socket), limit=0)
     async with aiohttp.ClientSession("http://unit", connector=connector) as session:
-        await _wait_until_ready(session, unit)
-        await _ask_all(session, ends, tokens=20)
+        async with asyncio.timeout(START_SECONDS):
+            await _wait_until_ready(session, unit)
+        await _ask_all(session, ends, WARM_STEPS)
         begun = time.perf_counter()
         counts = await _ask_all(session, ends, TOKENS)
         seconds = time.perf_counter() - begun
@@ -58,7 +61,7 @@ async def _wait_until_ready(session: aiohttp.ClientSession, unit: Unit) -> None:
         except aiohttp.ClientError:
             pass
         await asyncio.sleep(0.2)
-    raise SystemExit(f"the unit ended with {unit.returncode}")
+    raise RuntimeError(f"the unit ended with {unit.returncode}")
 
 
 async def _ask_all(

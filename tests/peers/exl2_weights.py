@@ -90,6 +90,9 @@ class Writer:
         words = torch.randint(-(2**31), 2**31, size, dtype=torch.int64, device=self.device)
         return words.to(torch.int32).cpu()
 
+    def _normal(self, size: tuple[int, int]) -> torch.Tensor:
+        return (torch.randn(size, device=self.device) * DEVIATION).half().cpu()
+
     def _layer(self, layer: int) -> Iterator[tuple[str, torch.Tensor]]:
         shape, start = self.shape, f"model.layers.{layer}"
         hidden, wide = shape.hidden_size, shape.intermediate_size
@@ -118,7 +121,7 @@ class Writer:
         hidden, vocabulary = self.shape.hidden_size, self.shape.vocab_size
         head = self.linear(hidden, vocabulary, self.head_bits, DEVIATION * self.contrast)
         return {
-            "model.embed_tokens.weight": (torch.randn(vocabulary, hidden) * DEVIATION).half(),
+            "model.embed_tokens.weight": self._normal((vocabulary, hidden)),
             "model.norm.weight": torch.ones(hidden, dtype=torch.float16),
             **{f"lm_head.{kind}": tensor for kind, tensor in head.items()},
         }

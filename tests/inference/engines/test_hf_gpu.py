@@ -18,8 +18,12 @@ pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a card"),
 ]
-GREEDY = Sampling(temperature=0.0, repetition_penalty=1.0)
 TOKENIZER = ChatTokenizer(small_tokenizer())
+ENDS = [TOKENIZER.id_of(mark) for mark in (Mark.END, Mark.END_OF_TEXT)]
+GREEDY = Sampling(temperature=0.0, repetition_penalty=1.0, logit_bias=dict.fromkeys(ENDS, -1000.0))
+CLOSE = 0.75
+"""Logits that rounding may turn around: in bfloat16 those of this model, which go up to 12, are
+0.08 off as a rule and 0.3 where two tokens changed places."""
 TEXTS = ["你好，我的订单什么时候到？", "How do I return a kettle? " * 30]
 
 
@@ -56,28 +60,31 @@ def job(name: str, text: str, count: int = 16) -> Job:
     return Job(name, TOKENIZER.encode(text), count, GREEDY, top_logprobs=0)
 
 
+@pytest.fixture(scope="module")
+def reference(folder):
+    return transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+
+
 @pytest.mark.parametrize("text", TEXTS)
-def test_an_answer_is_the_one_that_transformers_gives(folder, text) -> None:
-    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
-    prompt = torch.tensor([TOKENIZER.encode(text)], device="cuda")
-    ends = [TOKENIZER.id_of(mark) for mark in (Mark.END, Mark.END_OF_TEXT)]
-    said = model.cuda().generate(
-        prompt,
-        attention_mask=torch.ones_like(prompt),
-        max_new_tokens=16,
-        do_sample=False,
-        suppress_tokens=list(range(TOKENIZER.vocabulary, model.config.vocab_size)),
-        eos_token_id=ends,
-    )
-    expected = [token for token in said[0, prompt.shape[1] :].tolist() if token not in ends]
-    assert work(load(folder), job("a", text))["a"] == expected
+def test_an_answer_is_one_that_transformers_gives_in_32_bits(folder, reference, text) -> None:
+    assert_likeliest(reference, text, work(load(folder), job("a", text))["a"])
 
 
-def test_answers_written_together_are_those_written_alone(folder) -> None:
-    engine = load(folder)
-    alone = [work(engine, job("a", text))["a"] for text in TEXTS]
-    together = work(engine, *[job(str(number), text) for number, text in enumerate(TEXTS)])
-    assert list(together.values()) == alone
+def test_answers_written_together_are_right_as_well(folder, reference) -> None:
+    together = work(load(folder), *[job(text, text) for text in TEXTS])
+    for text in TEXTS:
+        assert_likeliest(reference, text, together[text])
+
+
+@torch.no_grad()
+def assert_likeliest(reference, text: str, drawn: list[int]) -> None:
+    prompt = TOKENIZER.encode(text)
+    logits = reference(torch.tensor([prompt + drawn])).logits[0, len(prompt) - 1 : -1]
+    logits = logits[:, : TOKENIZER.vocabulary]
+    logits[:, ENDS] = -torch.inf
+    behind = logits.max(-1).values - logits[range(len(drawn)), drawn]
+    assert len(drawn) == 16
+    assert float(behind.max()) < CLOSE
 
 
 def test_memory_that_really_runs_out_costs_one_job(folder) -> None:
