@@ -32,16 +32,16 @@ class Adapter(Protocol):
 Loaded = TypeVar("Loaded", bound=Adapter)
 
 
-@torch.inference_mode()
 def follow_order(adapter: Loaded) -> Loaded:
     """Reorder an adapter's tensors in place, and return it."""
     files = adapter.config.tensor_file_map
-    for name, tensor in adapter.tensors.items():
-        layer, _, part = name.removesuffix(".weight").partition(".mlp.")
-        order = f"{layer}.mlp.down_proj.q_invperm"
-        if part in INNER_DIMENSION and order in files:
-            places = _read(files[order], order).argsort().to(tensor.device)
-            tensor.copy_(tensor.index_select(INNER_DIMENSION[part], places))
+    with torch.inference_mode():
+        for name, tensor in adapter.tensors.items():
+            layer, _, part = name.removesuffix(".weight").partition(".mlp.")
+            order = f"{layer}.mlp.down_proj.q_invperm"
+            if part in INNER_DIMENSION and order in files:
+                places = _read(files[order], order).argsort().to(tensor.device)
+                tensor.copy_(tensor.index_select(INNER_DIMENSION[part], places))
     return adapter
 
 

@@ -82,18 +82,29 @@ def test_an_adapter_says_what_transformers_says_with_the_weights_merged(folder, 
     assert_as(reference, known, told)
 
 
+@paged_only
+@pytest.mark.parametrize("batch", [1, 5])
+def test_launching_by_graphs_changes_nothing(folder, load, batch):
+    """From the 205th step of a batch on the library launches its kernels by CUDA graphs."""
+    pytest.importorskip("transformers", reason="needs transformers")
+    reference = reference_model(folder, TINY)
+    jobs = [job(str(number), text(number, 50 + number), 260) for number in range(batch)]
+    told = work(load(batch=5), *jobs)
+    for each in jobs:
+        assert_as(reference, each.prompt, told[each.id])
+
+
+@torch.no_grad()
 def assert_as(reference: torch.nn.Module, prompt: list[int], told: Told) -> None:
     """Every token that was drawn is about the likeliest, and as likely, in the reference."""
-    known = list(prompt)
-    for each in [each for piece in told.pieces for each in piece.sampled]:
-        with torch.no_grad():
-            logits = reference(torch.tensor([known])).logits[0, -1, : TOKENIZER.vocabulary]
-        scores = torch.log_softmax(logits, -1)
-        likelihood = float(scores[each.chosen.token])
-        scores[list(STOPS)] = -math.inf
-        assert likelihood == pytest.approx(each.chosen.logprob, abs=2 * CLOSE)
-        assert float(scores.max()) - likelihood < 2 * CLOSE
-        known.append(each.chosen.token)
+    drawn = tokens_of(told)
+    logits = reference(torch.tensor([[*prompt, *drawn]])).logits[0, len(prompt) - 1 : -1]
+    scores = torch.log_softmax(logits[:, : TOKENIZER.vocabulary], -1)
+    likelihoods = scores[range(len(drawn)), drawn]
+    ours = [each.chosen.logprob for piece in told.pieces for each in piece.sampled]
+    assert ours == pytest.approx(likelihoods.tolist(), abs=2 * CLOSE)
+    scores[:, STOPS] = -math.inf
+    assert float((scores.max(-1).values - likelihoods).max()) < 2 * CLOSE
 
 
 @paged_only
