@@ -97,12 +97,12 @@ def has_paged_attention() -> bool:
 def open_model(folder: Path, context: int, settings: EngineSettings) -> ExLlamaV2:
     """Lay out a model for sequences of `context` tokens; AssertionError says what it lacks."""
     config = ExLlamaV2Config(str(folder))
-    trained = config.max_seq_len
-    if config.alt_rope_method == "yarn":
-        trained = config.yarn_rope_original_max_position_embeddings
+    yarn = config.alt_rope_method == "yarn"
+    trained = config.yarn_rope_original_max_position_embeddings if yarn else config.max_seq_len
     rows = -(-settings.batch * STEP_TOKENS // PAGE_TOKENS) * PAGE_TOKENS
     config.max_input_len = max(settings.prefill_chunk, rows)
     config.max_output_len = STEP_TOKENS
+    config.no_sdpa = True  # where flash-attn is missing: it leaves out the causal mask (0.3.2)
     config.max_seq_len = context
     if context > trained:
         config.alt_rope_method = "yarn"
