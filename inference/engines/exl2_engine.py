@@ -19,7 +19,6 @@ from inference.engines.exl2 import (
 from inference.engines.exl2_pages import Shelves
 from inference.engines.exl2_results import Result, read_result
 from inference.engines.faults import is_broken_card, is_out_of_memory, job_fault
-from inference.engines.waiting import Waiting
 from inference.jobs.engine import (
     EngineBrokenError,
     EngineFacts,
@@ -48,7 +47,6 @@ class Exl2Engine:
         self._paged = paged
         self._spare = 0 if settings.speculative == "off" else DRAFT_TOKENS
         self._running: dict[str, Answer] = {}
-        self._waiting = Waiting()
         self._adapter = ""
         self._shelves = Shelves()
         self._generator = make_generator(parts, settings, paged=paged)
@@ -66,26 +64,31 @@ class Exl2Engine:
             batch=self._settings.batch if self._paged else 1,
             vocabulary=self._parts.vocabulary,
             adapters=tuple(self._parts.adapters),
+            mixes_adapters=False,
         )
 
     def start(self, job: Job) -> None:
-        """Take a job up; it waits while another adapter's jobs run."""
+        """Take a job up; refuses one of another adapter than the jobs that run have."""
         if fault := job_fault(job, self.facts):
             raise JobRefusedError(fault)
         if self._settings.speculative == "ngram" and len(job.prompt) < NGRAM - 1:
             text = f"a prompt needs {NGRAM - 1} tokens where the text itself is guessed from"
             raise JobRefusedError(text)
-        self._waiting.add(job)
+        if job.adapter != self._adapter:
+            self._change_adapter(job.adapter)
+        answer = Answer(job, self._parts, self._spare)
+        self._generator.enqueue(answer)
+        for each in answer.filters:
+            each.background_prepare_logit_mask(self._generator.filter_pool)
+        self._running[job.id] = answer
 
     def cancel(self, job: str) -> None:
         """End a job at once; its pages stay known until they are needed."""
-        self._waiting.discard(job)
         if answer := self._running.pop(job, None):
             self._generator.cancel(answer)
 
     def step(self) -> list[Event]:
         """Let the library do one iteration: a chunk of each open prompt, a token of each answer."""
-        self._let_in()
         try:
             results = self._generator.iterate()
         except Exception as error:  # noqa: BLE001 - sorted: memory, the card, or else its jobs fail
@@ -131,23 +134,19 @@ class Exl2Engine:
         for number, length in enumerate(lengths):
             tokens = [(number + 1) * (place + 1) % rest for place in range(length)]
             self.start(Job(f"trial-{number}", tokens, 1))
-        while self._waiting or self._running:
+        while self._running:
             for event in self.step():
                 if isinstance(event, Ended) and event.reason == "failed":
                     raise EngineBrokenError(event.fault)
 
-    def _let_in(self) -> None:
-        jobs = self._waiting.take(self._adapter, idle=not self._running)
-        if jobs and jobs[0].adapter != self._adapter:
-            self._shelves.change(self._generator, self._adapter, jobs[0].adapter)
-            self._adapter = jobs[0].adapter
-            self._use_adapter()
-        for job in jobs:
-            answer = Answer(job, self._parts, self._spare)
-            self._generator.enqueue(answer)
-            for each in answer.filters:
-                each.background_prepare_logit_mask(self._generator.filter_pool)
-            self._running[job.id] = answer
+    def _change_adapter(self, adapter: str) -> None:
+        """ExLlamaV2 0.3.2 applies one set of adapters to all jobs and changes it between them."""
+        if self._running:
+            text = f'jobs of the adapter "{self._adapter}" run: "{adapter}" has to wait'
+            raise JobRefusedError(text)
+        self._shelves.change(self._generator, self._adapter, adapter)
+        self._adapter = adapter
+        self._use_adapter()
 
     def _use_adapter(self) -> None:
         # Not by `set_loras`: it makes an empty list of None, and the layers (0.3.2) take its first.

@@ -1,10 +1,12 @@
 """Who is next: a bounded queue, fair between callers, and the room of the engine. Pure."""
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from inference.jobs.engine import EngineFacts, JobRefusedError
 from inference.jobs.job import Job
+from inference.jobs.turns import Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +33,9 @@ class QueueFullError(Exception):
 class Admission:
     """Holds back what the engine has no room for.
 
-    Callers take turns, whoever asks most. Nobody overtakes the job whose turn it is, so a large one
-    gets its room. A job keeps its room, prompt and longest answer, until it has left the engine.
+    Callers take turns, whoever asks most, and so do adapters that the engine cannot mix. Nobody
+    overtakes the job whose turn it is, so a large one gets its room. A job keeps its room, prompt
+    and longest answer, until it has left the engine.
     """
 
     def __init__(self, limits: Limits, facts: EngineFacts) -> None:
@@ -43,6 +46,7 @@ class Admission:
         self._waiting: OrderedDict[str, dict[str, Job]] = OrderedDict()
         self._pages: dict[str, int] = {}
         self._prefilling: set[str] = set()
+        self._turns = Turns(self._batch)
         self.waiting = 0
         """Jobs in the queue."""
 
@@ -83,6 +87,7 @@ class Admission:
         if self.waiting >= self._queue_length and (self.waiting or not self._fits(job)):
             gone = self._make_way(caller)
         self._waiting.setdefault(caller, {})[job.id] = job
+        self._turns.queued(job.adapter)
         self.waiting += 1
         return gone
 
@@ -95,12 +100,12 @@ class Admission:
 
     def next(self) -> Job | None:
         """The job that may start now, if any; it has its room from here on."""
-        if not self._waiting:
+        caller, job = next(self._candidates(), ("", None))
+        if job is None or not self._fits(job):
             return None
-        caller, line = next(iter(self._waiting.items()))
-        job = next(iter(line.values()))
-        if not self._fits(job):
-            return None
+        if not self._pages:
+            self._turns.begin(job.adapter)
+        self._turns.started()
         self._waiting.move_to_end(caller)
         self._take(job.id, caller)
         self._pages[job.id] = self._room(job)
@@ -120,9 +125,21 @@ class Admission:
         self._pages.pop(job, None)
         self._prefilling.discard(job)
 
+    def _candidates(self) -> Iterator[tuple[str, Job]]:
+        """Jobs that wait for nothing but room, each with its caller; the first is next."""
+        for caller, line in self._waiting.items():
+            for job in line.values():
+                if self._may_join(job):
+                    yield caller, job
+
+    def _may_join(self, job: Job) -> bool:
+        is_free = self._facts.mixes_adapters or not self._pages
+        return is_free or self._turns.has_place(job.adapter)
+
     def _fits(self, job: Job) -> bool:
         return (
-            len(self._pages) < self._batch
+            self._may_join(job)
+            and len(self._pages) < self._batch
             and len(self._prefilling) < self._prefills
             and self._room(job) * self._facts.page_tokens <= self.free_tokens
         )
@@ -140,7 +157,9 @@ class Admission:
 
     def _take(self, job: str, caller: str) -> Job:
         line = self._waiting[caller]
+        taken = line.pop(job)
+        self._turns.taken(taken.adapter)
         self.waiting -= 1
-        if len(line) == 1:
+        if not line:
             del self._waiting[caller]
-        return line.pop(job)
+        return taken

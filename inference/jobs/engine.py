@@ -49,6 +49,8 @@ class EngineFacts:
     """Jobs that may run at a time."""
     vocabulary: int
     adapters: tuple[str, ...] = ()
+    mixes_adapters: bool = True
+    """Whether jobs of different adapters may run at a time."""
 
 
 class Engine(Protocol):
@@ -60,7 +62,10 @@ class Engine(Protocol):
         ...
 
     def start(self, job: Job) -> None:
-        """Take a job up; raises JobRefusedError, and then knows nothing of it."""
+        """Take a job up; raises JobRefusedError, and then knows nothing of it.
+
+        Where adapters do not mix, all jobs that run are of the same.
+        """
         ...
 
     def cancel(self, job: str) -> None:

@@ -61,6 +61,8 @@ class FakeModel:
     """How many tokens each reading of a prompt took."""
     widths: list[int] = field(default_factory=list)
     """How many answers each other pass went on with."""
+    adapters: list[int] = field(default_factory=list)
+    """Which adapter each pass had, 0 for none."""
     unloaded: bool = False
 
     def forward_chunk(
@@ -73,6 +75,7 @@ class FakeModel:
         else:
             self.widths.append(rows)
         adapter = 0 if loras is None else loras[0].number  # as the real layers take it
+        self.adapters.append(adapter)
         logits = torch.zeros((rows, count, -(-self.config.vocab_size // 32) * 32))
         for row in range(rows):
             past, places = _places(attn_params, row, count)

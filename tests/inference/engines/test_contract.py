@@ -427,16 +427,6 @@ def test_an_error_of_the_card_is_the_end(make, text):
 # Adapters
 
 
-def test_jobs_of_two_adapters_are_all_worked_on(make):
-    engine = make(babble, adapters={"red": 1, "blue": 2}, batch=4)
-    names = ["red", "red", "blue", "", "red", "blue"]
-    jobs = [
-        Job(str(n), prompt(f"{n} rules"), 20, GREEDY, adapter=name) for n, name in enumerate(names)
-    ]
-    told = work(engine, *jobs)
-    assert all(each.end.completion_tokens == 20 for each in told.values())
-
-
 def test_what_one_adapter_made_of_a_text_is_not_shown_to_another(make):
     engine = make(babble, adapters={"red": 1, "blue": 2})
     text = prompt("rules " * 200)

@@ -184,19 +184,16 @@ def test_a_trial_reads_the_longest_prompt_and_fills_the_batch_and_leaves_no_page
 # Adapters
 
 
-@pytest.fixture
-def adapted():
+def test_a_job_of_another_adapter_is_refused_while_jobs_run():
+    """ExLlamaV2 0.3.2 would answer it with the adapter of the others."""
     parts = fake_parts(babble, 8192, adapters={"red": FakeLora(1), "blue": FakeLora(2)})
-    return Exl2Engine(parts, EngineSettings(batch=4))
-
-
-def test_jobs_of_two_adapters_take_turns_and_nobody_is_left_out(adapted):
-    names = ["red", "red", "blue", "", "red", "blue"]
-    jobs = [
-        Job(str(n), prompt(f"{n} rules"), 20, GREEDY, adapter=name) for n, name in enumerate(names)
-    ]
-    told = work(adapted, *jobs)
-    assert all(each.end.completion_tokens == 20 for each in told.values())
+    engine = Exl2Engine(parts, EngineSettings(batch=4))
+    tuned = {name: Job(name, prompt("rules"), 20, GREEDY, adapter=name) for name in ("red", "blue")}
+    engine.start(tuned["red"])
+    with pytest.raises(JobRefusedError, match='of the adapter "red" run: "blue" has to wait'):
+        engine.start(tuned["blue"])
+    engine.cancel("red")
+    assert work(engine, tuned["blue"])["blue"].end.completion_tokens == 20
 
 
 # Guessing ahead

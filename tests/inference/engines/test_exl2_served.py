@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import groupby
 
 import openai
 import pytest
@@ -169,3 +170,19 @@ async def test_adapters_are_asked_for_by_the_name_of_the_model():
     assert not plain.usage.prompt_tokens_details.cached_tokens
     assert not tuned.usage.prompt_tokens_details.cached_tokens
     assert again.usage.prompt_tokens_details.cached_tokens >= again.usage.prompt_tokens - 2
+
+
+async def test_those_who_wait_for_an_adapter_are_answered_together_in_few_turns():
+    async with open_served(babble, pool=16_384, batch=8, prefills=2) as served:
+
+        async def ask(number: int) -> str:
+            model = "qwen:repairs" if number % 2 else "qwen"
+            question = {"role": "user", "content": f"question {number}"}
+            answer = await served.ask(question, model=model, max_tokens=20, user=f"{number}")
+            return answer.choices[0].message.content
+
+        together = await asyncio.gather(*[ask(number) for number in range(12)])
+        turns = [adapter for adapter, _ in groupby(served.model.adapters)]
+        assert len(turns) <= 4
+        assert max(served.model.widths) >= 5
+        assert together == [await ask(number) for number in range(12)]

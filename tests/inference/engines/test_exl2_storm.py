@@ -67,6 +67,8 @@ class Storm:
         return {name for name, told in self.told.items() if not told.end} - self.gone
 
     def start(self, adapter: str) -> None:
+        # Those of another adapter would be held back by the scheduler.
+        adapter = self.jobs[min(self.open)].adapter if self.open else adapter
         length = self.chance.choice(LENGTHS)
         prompt = BASE[:length]
         if self.chance.random() < 0.5:

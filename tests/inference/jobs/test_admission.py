@@ -1,4 +1,8 @@
+from dataclasses import replace
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from peers.engine import facts
 
 from inference.jobs.admission import Admission, Limits, QueueFullError
@@ -153,3 +157,103 @@ def test_room_given_back_twice_is_counted_once():
     admission.left("a")
     admission.left("a")
     assert admission.free_tokens == facts().pool_tokens
+
+
+# Adapters that do not mix
+
+
+def one_adapter(**limits: int) -> Admission:
+    return Admission(Limits(**limits), facts(mixes_adapters=False))
+
+
+def asked(admission: Admission, *names: str) -> None:
+    """Queue jobs, each of a caller of its own; the first letter of a name is the adapter."""
+    for name in names:
+        admission.add(replace(job(name), adapter=name[0]), name)
+
+
+def test_a_job_that_waits_for_another_adapter_takes_no_place_of_those_that_run():
+    admission = one_adapter(prefills=1)
+    asked(admission, "a1", "b1", "a2")
+    assert started(admission) == ["a1", "a2"]
+    assert (admission.running, admission.waiting) == (2, 1)
+
+
+def test_all_that_wait_for_an_adapter_go_together_when_its_turn_comes():
+    admission = one_adapter()
+    asked(admission, "a1")
+    assert started(admission) == ["a1"]
+    asked(admission, "b1", "a2", "b2", "c1", "b3")
+    admission.left("a1")
+    assert started(admission) == ["b1", "b2", "b3"]
+    for name in ("b1", "b2"):
+        admission.left(name)
+    assert started(admission) == []
+    admission.left("b3")
+    assert started(admission) == ["a2"]
+    admission.left("a2")
+    assert started(admission) == ["c1"]
+
+
+def test_whoever_comes_joins_its_adapter_while_nobody_waits_for_another():
+    admission = one_adapter()
+    asked(admission, "a1")
+    assert started(admission) == ["a1"]
+    asked(admission, "a2")
+    assert started(admission) == ["a2"]
+    asked(admission, "b1", "a3")
+    assert started(admission) == []
+    admission.withdraw("b1", "b1")
+    assert started(admission) == ["a3"]
+
+
+def test_a_job_of_a_caller_does_not_wait_behind_his_own_of_another_adapter():
+    admission = one_adapter()
+    for name in ("a1", "b1", "a2"):
+        admission.add(replace(job(name), adapter=name[0]), "caller")
+    assert started(admission) == ["a1", "a2"]
+
+
+def test_a_turn_ends_after_a_batch_however_many_come():
+    admission = one_adapter(batch=2)
+    asked(admission, "a1", "a2", "a3", "b1")
+    assert started(admission) == ["a1", "a2"]
+    asked(admission, "a4", "a5")
+    admission.left("a1")
+    assert started(admission) == []
+    admission.left("a2")
+    assert started(admission) == ["a3", "a4"]
+    admission.left("a3")
+    admission.left("a4")
+    assert started(admission) == ["b1"]
+
+
+def test_without_a_queue_a_job_of_another_adapter_is_sent_away():
+    admission = one_adapter(queue=0)
+    asked(admission, "a1")
+    assert started(admission) == ["a1"]
+    with pytest.raises(QueueFullError):
+        asked(admission, "b1")
+
+
+@given(st.lists(st.sampled_from(["a", "a", "b", "end"]), max_size=60), st.integers(1, 4))
+def test_nobody_is_overtaken_by_more_than_a_batch_for_each_job_before_him(steps, batch):
+    admission = one_adapter(batch=batch)
+    waiting: dict[str, tuple[int, int]] = {}
+    """How many waited before a job, and had begun, when it came."""
+    running: list[str] = []
+    begun = 0
+    for number, step in enumerate([*steps, *["end"] * len(steps)]):
+        if step != "end":
+            name = f"{step}{number}"
+            waiting[name] = (len(waiting), begun)
+            asked(admission, name)
+        elif running:
+            admission.left(running.pop(0))
+        for name in started(admission):
+            running.append(name)
+            before, begun_before = waiting.pop(name)
+            assert begun - begun_before <= (before + 1) * batch
+            begun += 1
+        assert len({name[0] for name in running}) <= 1
+    assert not waiting
