@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from config.engine import EngineSettings
 from inference.plan.ceiling import ceilings
+from inference.plan.fleet import YARN_FACTOR
 from inference.plan.placement import (
     GIB,
     SCRATCH_BYTES,
@@ -32,6 +33,8 @@ class Plan:
 
     model: str
     demand: Demand
+    trained: int
+    """Tokens that it was trained for."""
     cards: Sequence[Card]
     context: int
     bandwidth: float
@@ -58,7 +61,16 @@ def parse_tokens(text: str) -> int:
 
 
 def plan_text(plan: Plan) -> str:
-    """The whole answer; a placement that does not fit says why."""
+    """The whole answer; a placement that does not fit says why.
+
+    Raises ValueError if the model takes no conversations of such a length.
+    """
+    most = YARN_FACTOR * plan.trained
+    if plan.context > most:
+        raise ValueError(
+            f"conversations have {plan.context} tokens, but the model takes {plan.trained}, with "
+            f"yarn up to {most}"
+        )
     shown = [_column(plan, name) for name in _PLACEMENTS]
     rows = zip(_titles(plan), *(column for column, _ in shown), strict=True)
     lines = [
@@ -66,7 +78,12 @@ def plan_text(plan: Plan) -> str:
         f"{_cards(plan.cards)}",
         "",
         *("".join(f"{cell:<{_WIDTH}}" for cell in row).rstrip() for row in rows),
-        *(f"{name}: {why}" for name, (_, why) in zip(_PLACEMENTS, shown, strict=True) if why),
+        *(
+            line
+            for name, (_, why) in zip(_PLACEMENTS, shown, strict=True)
+            if why
+            for line in _wrapped(f"{name}: {why}")
+        ),
         "",
         *_wrapped(_advice(plan)),
         "",
@@ -151,6 +168,11 @@ def _foundations(plan: Plan) -> Iterator[str]:
         "this; a split hops between cards; tensor exchanges every layer through main memory and "
         "is likely slower than one card with a 7B."
     )
+    if plan.context > plan.trained:
+        yield (
+            f"Conversations are more than the {plan.trained:,} that the model was trained for: "
+            "XIAOQ_INFERENCE__YARN, which changes short answers too."
+        )
     if len({card.total for card in plan.cards}) > 1:
         yield "* of the card that holds most."
 

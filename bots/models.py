@@ -16,8 +16,9 @@ from config.loading import load_settings
 from config.logs import configure_logging
 from config.problems import one_line, parse, spoken
 from inference.convert import Conversion, HeadBits
+from inference.plan.fleet import demand_of, lay_out_model
 from inference.plan.model_files import ModelFiles, ModelFilesError, read_model
-from inference.plan.placement import GIB, Card, Demand, PlacementError, lay_out
+from inference.plan.placement import GIB, Card, Demand, PlacementError
 from inference.plan.shape import QWEN25_7B, converter_head_bits, weights_at
 
 cli = typer.Typer(help="The model that XiaoQ runs itself.", no_args_is_help=True)
@@ -35,15 +36,17 @@ def plan(
     bpw: Annotated[float, typer.Option(help="Bits a weight, without a folder.", min=2, max=16)] = 4,
     context: Annotated[str, typer.Option(help="Tokens of a conversation, as 8k.")] = "8k",
     cache: Annotated[CacheName, typer.Option(help="How the pool keeps tokens.")] = "fp16",
-    bandwidth: Annotated[float, typer.Option(help="GB/s of each card.", min=1)] = 1008,
+    bandwidth: Annotated[
+        float, typer.Option(help="GB/s of each card.", min=1, max=1_000_000)
+    ] = 1008,
 ) -> None:
     """Say what a model needs of cards that need not be there: memory, conversations, speed."""
     try:
-        name, demand = _demand_of(folder, cache) if folder else _demand_at(bpw, cache)
-        made = Plan(name, demand, parse_cards(gpus), parse_tokens(context), bandwidth * 1e9)
+        known = _known(folder, cache) if folder else _assumed(bpw, cache)
+        text = plan_text(Plan(*known, parse_cards(gpus), parse_tokens(context), bandwidth * 1e9))
     except (ValueError, ModelFilesError) as error:
         raise failed(error) from None
-    typer.echo(plan_text(made))
+    typer.echo(text)
 
 
 @cli.command()
@@ -123,7 +126,7 @@ def check(
         cards, model = parse_cards(gpus), read_model(folder, engine)
     except (ValueError, ModelFilesError) as error:
         raise failed(error) from None
-    for line in (*_described(model), _fits(model, cards)):
+    for line in _described(model, EngineSettings(engine=engine, model_dir=folder), cards):
         typer.echo(line)
     for problem in model.problems:
         typer.echo(f"! {problem}")
@@ -132,32 +135,42 @@ def check(
         raise typer.Exit(1)
 
 
-def _described(model: ModelFiles) -> list[str]:
-    shape, weights = model.shape, model.weights
-    bits = f"{model.bits_per_weight:.2f} bits a weight, {model.head_bits:.2f} in the output layer"
-    return [
+def _described(model: ModelFiles, settings: EngineSettings, cards: list[Card]) -> list[str]:
+    shape = model.shape
+    dimensions = (
         f"{shape.num_hidden_layers} layers of {shape.hidden_size}, {shape.vocab_size} tokens "
-        f"known, trained for {shape.max_position_embeddings} tokens",
+        f"known, trained for {model.trained_tokens} tokens"
+    )
+    if model.tensors.problems:
+        return [dimensions]
+    bits = f"{model.bits_per_weight:.2f} bits a weight, {model.head_bits:.2f} in the output layer"
+    on_card = demand_of(settings, model).weights.on_card
+    return [
+        dimensions,
         f"{'EXL2' if model.is_quantised else 'not quantised'}, {bits}",
-        f"{weights.on_card / GIB:.2f} GiB for cards, {weights.file / 1e9:.2f} GB of files",
+        f"{on_card / GIB:.2f} GiB for cards, {model.size / 1e9:.2f} GB of files",
+        _fits(model, settings, cards),
     ]
 
 
-def _fits(model: ModelFiles, cards: list[Card]) -> str:
-    demand = Demand(model.shape, model.weights)
+def _fits(model: ModelFiles, settings: EngineSettings, cards: list[Card]) -> str:
     try:
-        layout = lay_out(EngineSettings(), demand, cards)
+        layout = lay_out_model(settings, model, cards)
     except PlacementError as error:
         return f"does not fit: {error}"
     return f"fits: {layout.placement}, {layout.why}; {layout.pool_tokens:,} tokens in the pool"
 
 
-def _demand_of(folder: Path, cache: CacheName) -> tuple[str, Demand]:
+def _known(folder: Path, cache: CacheName) -> tuple[str, Demand, int]:
+    """A folder's model: its name, what it asks of cards, how long it was trained for."""
     model = read_model(folder)
+    if model.tensors.problems:
+        raise ModelFilesError(f"{folder}: {'; '.join(model.tensors.problems)}")
     name = f"{folder.name} ({model.bits_per_weight:.2f} bpw, head {model.head_bits:.1f})"
-    return name, Demand(model.shape, model.weights, cache)
+    return name, Demand(model.shape, model.weights, cache), model.trained_tokens
 
 
-def _demand_at(bpw: float, cache: CacheName) -> tuple[str, Demand]:
+def _assumed(bpw: float, cache: CacheName) -> tuple[str, Demand, int]:
     name = f"Qwen2.5-7B at {bpw:g} bpw (head {converter_head_bits(bpw):g})"
-    return name, Demand(QWEN25_7B, weights_at(QWEN25_7B, bpw), cache)
+    demand = Demand(QWEN25_7B, weights_at(QWEN25_7B, bpw), cache)
+    return name, demand, QWEN25_7B.max_position_embeddings

@@ -5,7 +5,7 @@ may be gone.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from config.engine import EngineSettings
 from inference.plan.model_files import ModelFiles
@@ -63,7 +63,7 @@ def plan_fleet(settings: EngineSettings, model: ModelFiles, cards: Sequence[Card
         if settings.engine == "exllamav2":
             raise PlacementError("the engine exllamav2 needs an NVIDIA card, and there is none")
         return Fleet(settings, model, (Berth("0"),), "processor", "there is no card to use")
-    layout = _lay_out(settings, model, cards)
+    layout = lay_out_model(settings, model, cards)
     by_number = {card.number: card for card in cards}
     berths = tuple(
         Berth(str(number), tuple(by_number[card] for card in unit.cards))
@@ -92,7 +92,7 @@ def settle(fleet: Fleet, cards: Sequence[Card]) -> EngineSettings:
     )
     if not cards:
         return settled
-    layout = _lay_out(settled, fleet.model, cards)
+    layout = lay_out_model(settled, fleet.model, cards)
     most = pages(settings.batch * longest)
     spare = CUDA_BYTES // fleet.model.shape.token_bytes(settings.cache)
     if settings.pool_tokens is None and most + spare <= layout.units[0].pool_tokens:
@@ -100,30 +100,30 @@ def settle(fleet: Fleet, cards: Sequence[Card]) -> EngineSettings:
     return settled
 
 
-def _lay_out(settings: EngineSettings, model: ModelFiles, cards: Sequence[Card]) -> Layout:
+def lay_out_model(settings: EngineSettings, model: ModelFiles, cards: Sequence[Card]) -> Layout:
+    """Place a model's files on cards as the engine would; raises PlacementError."""
     if settings.engine == "transformers" and settings.placement in {"split", "tensor"}:
         raise PlacementError(
             f"placement {settings.placement} needs the engine exllamav2; "
             "transformers has a whole model a card"
         )
-    demand = Demand(
+    if settings.engine == "transformers" and settings.placement == "auto":
+        settings = settings.model_copy(update={"placement": "replicas"})
+    return lay_out(settings, demand_of(settings, model), cards)
+
+
+def demand_of(settings: EngineSettings, model: ModelFiles) -> Demand:
+    """What a model asks of cards with an engine: transformers has the embedding there, too."""
+    weights = model.weights
+    if settings.engine == "transformers":
+        weights = Weights(weights.layers, model.size - weights.layers, 0)
+    return Demand(
         shape=model.shape,
-        weights=_weights(settings, model),
+        weights=weights,
         cache=settings.cache,
         reserve=int(settings.reserve * GIB),
         scratch=SCRATCH_BYTES,
     )
-    if settings.engine == "transformers" and settings.placement == "auto":
-        settings = settings.model_copy(update={"placement": "replicas"})
-    return lay_out(settings, demand, cards)
-
-
-def _weights(settings: EngineSettings, model: ModelFiles) -> Weights:
-    """Transformers has the embedding on the card, too."""
-    weights = model.weights
-    if settings.engine == "exllamav2":
-        return weights
-    return replace(weights, head=weights.head + weights.embedding, embedding=0)
 
 
 def _longest(settings: EngineSettings, model: ModelFiles) -> int:

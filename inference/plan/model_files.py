@@ -22,6 +22,12 @@ _LINEARS = (
     *(f"mlp.{name}_proj" for name in ("gate", "up", "down")),
 )
 _QUANTISED = ".q_weight"
+_KINDS = {
+    "architectures": (list, "list"),
+    "quantization_config": (dict, "object"),
+    "rope_parameters": (dict, "object"),
+    "rope_scaling": (dict, "object"),
+}
 
 
 class ModelFilesError(Exception):
@@ -36,6 +42,7 @@ class ModelFiles:
     shape: ModelShape
     tensors: Tensors
     config: Mapping[str, Any]
+    """config.json without what is of another kind than it should be."""
     problems: tuple[str, ...]
     """What must be mended before it runs, a line each."""
 
@@ -43,15 +50,21 @@ class ModelFiles:
     def weights(self) -> Weights:
         """Bytes of the weights as they are on disk; a tied output layer is there twice in use."""
         embedding, head = self.tensors.size(_EMBEDDING), self.tensors.size(_HEAD)
-        layers = sum(each.size for each in self.tensors.found.values()) - embedding - head
-        return Weights(layers, head or embedding, embedding)
+        return Weights(self.size - embedding - head, head or embedding, embedding)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all tensors."""
+        return self.tensors.size("")
 
     @property
     def trained_tokens(self) -> int:
         """How long a conversation the model was trained for; YaRN in its config stretches that."""
         scaling = self.config.get("rope_scaling")
         original = (scaling or {}).get("original_max_position_embeddings")
-        return original if isinstance(original, int) else self.shape.max_position_embeddings
+        if isinstance(original, int) and original > 0:
+            return original
+        return self.shape.max_position_embeddings
 
     @property
     def is_quantised(self) -> bool:
@@ -72,21 +85,29 @@ class ModelFiles:
 
 def read_model(folder: Path, engine: EngineName = "exllamav2") -> ModelFiles:
     """Look at a folder with an engine's eyes; raises ModelFilesError."""
-    if not folder.is_dir():
+    try:
+        is_folder = folder.is_dir()
+    except OSError as error:
+        raise ModelFilesError(f"{folder} cannot be read ({error.strerror})") from None
+    if not is_folder:
         raise ModelFilesError(f"{folder} is no folder")
     config = _json(folder / "config.json")
+    odd = {name: kind for name, (of, kind) in _KINDS.items() if not _is_a(of, config.get(name))}
+    config = {name: value for name, value in config.items() if name not in odd}
     try:
         shape = ModelShape.model_validate(config)
     except ValidationError as error:
         names = ", ".join(sorted({str(each["loc"][0]) for each in error.errors() if each["loc"]}))
         raise ModelFilesError(f"config.json describes no transformer: {names}") from None
     tensors = read_tensors(folder)
+    is_whole = bool(tensors.found) or not tensors.problems
     problems = [
         *tensors.problems,
+        *(f"config.json: {name} is no {kind}" for name, kind in odd.items()),
         *_config_problems(config),
         *_tokenizer_problems(folder, shape),
         *(_format_problems(config, tensors, shape) if engine == "exllamav2" else ()),
-        *(_missing_tensors(tensors, shape) if tensors.found else ()),
+        *(_missing_tensors(config, tensors, shape) if is_whole else ()),
     ]
     if engine == "transformers" and _method(config) == "exl2":
         problems.append("is EXL2, which the engine transformers does not read")
@@ -123,13 +144,17 @@ def _format_problems(
         yield f"is not quantised ({size:.1f} GB of layers); make EXL2 of it: xiaoq model convert"
 
 
-def _missing_tensors(tensors: Tensors, shape: ModelShape) -> Iterator[str]:
+def _missing_tensors(
+    config: Mapping[str, Any], tensors: Tensors, shape: ModelShape
+) -> Iterator[str]:
     wanted = [f"{_EMBEDDING}weight", "model.norm.weight"]
     wanted += [
         f"{_LAYER}{number}.{linear}"
         for number in range(shape.num_hidden_layers)
         for linear in _LINEARS
     ]
+    if not config.get("tie_word_embeddings"):
+        wanted.append(_HEAD.removesuffix("."))
     present = set(tensors.found)
     missing = [
         name for name in wanted if not {name, f"{name}.weight", f"{name}{_QUANTISED}"} & present
@@ -144,8 +169,9 @@ def _tokenizer_problems(folder: Path, shape: ModelShape) -> Iterator[str]:
     except ModelFilesError as error:
         yield f"{error}; it is needed (vocab.json with merges.txt is not read)"
         return
-    added = [each for each in tokenizer.get("added_tokens") or [] if isinstance(each, dict)]
-    ids = {each.get("content"): each.get("id") for each in added}
+    added = tokenizer.get("added_tokens")
+    tokens = [each for each in added if isinstance(each, dict)] if isinstance(added, list) else []
+    ids = {str(each.get("content")): each.get("id") for each in tokens}
     if END_OF_TURN not in ids:
         yield f"tokenizer.json: does not know {END_OF_TURN}; it is none of Qwen2.5"
     largest = max((number for number in ids.values() if isinstance(number, int)), default=0)
@@ -156,6 +182,10 @@ def _tokenizer_problems(folder: Path, shape: ModelShape) -> Iterator[str]:
 def _method(config: Mapping[str, Any]) -> str:
     quantisation = config.get("quantization_config")
     return str(quantisation.get("quant_method", "")) if isinstance(quantisation, dict) else ""
+
+
+def _is_a(kind: type, value: object) -> bool:
+    return value is None or isinstance(value, kind)
 
 
 def _json(file: Path) -> dict[str, Any]:

@@ -27,7 +27,7 @@ class ModelShape(BaseModel, frozen=True):
 
     hidden_size: int = Field(gt=0)
     intermediate_size: int = Field(gt=0)
-    num_hidden_layers: int = Field(gt=0)
+    num_hidden_layers: int = Field(gt=0, le=1000)
     num_attention_heads: int = Field(gt=0)
     num_key_value_heads: int = Field(gt=0)
     head_dim: int = Field(gt=0)

@@ -6,7 +6,7 @@ The format: 8 bytes of little-endian length, a JSON header of that length, the t
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +65,8 @@ def read_tensors(folder: Path) -> Tensors:
             found |= read_header(file)
         except TensorFileError as error:
             problems.append(f"{file.name}: {error}")
+        except OSError as error:
+            problems.append(f"{file.name}: cannot be read ({error.strerror})")
     problems += _missing_files(folder / "model.safetensors.index.json", {f.name for f in files})
     if not files:
         problems.append(f"there is no .safetensors file{_instead(folder)}")
@@ -72,7 +74,7 @@ def read_tensors(folder: Path) -> Tensors:
 
 
 def read_header(file: Path) -> dict[str, Tensor]:
-    """Read one file's header; raises TensorFileError also for a file that is cut off."""
+    """Read one file's header; raises OSError, or TensorFileError also for a file cut off."""
     size = file.stat().st_size
     with file.open("rb") as opened:
         start = opened.read(8)
@@ -87,6 +89,8 @@ def read_header(file: Path) -> dict[str, Tensor]:
     end = 8 + length + max((each.data_offsets[1] for each in tensors.values()), default=0)
     if size < end:
         raise TensorFileError(f"is cut off: {size} bytes of {end}; download it again")
+    if size > end:
+        raise TensorFileError(f"is too long: {size} bytes for {end}; download it again")
     return tensors
 
 
@@ -95,9 +99,22 @@ def _parse(header: bytes) -> dict[str, Tensor]:
         entries = json.loads(header)
         if isinstance(entries, dict):
             entries.pop("__metadata__", None)
-        return _HEADER.validate_python(entries)
+        tensors = _HEADER.validate_python(entries)
     except (ValueError, RecursionError):
-        raise TensorFileError("has a header that is none of safetensors") from None
+        tensors = None
+    if tensors is None or not _is_gapless(tensors.values()):
+        raise TensorFileError("has a header that is none of safetensors")
+    return tensors
+
+
+def _is_gapless(tensors: Iterable[Tensor]) -> bool:
+    """Whether each tensor begins where the one before ends, as the format demands."""
+    end = 0
+    for start, stop in sorted(each.data_offsets for each in tensors):
+        if start != end or stop < start:
+            return False
+        end = stop
+    return True
 
 
 def _missing_files(index: Path, present: set[str]) -> list[str]:

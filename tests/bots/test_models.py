@@ -1,10 +1,11 @@
 import pytest
-from peers.model_folder import SMALL, write_exl2, write_half
+from peers.model_folder import SMALL, change_json, write_exl2, write_half
 from typer.testing import CliRunner, Result
 
 from bots.model_plan import parse_cards, parse_tokens
 from bots.models import cli
 from inference.plan.placement import GIB
+from inference.plan.shape import QWEN25_7B
 
 
 def model(*arguments: object) -> Result:
@@ -41,12 +42,55 @@ def test_the_plan_of_a_folder_takes_its_own_bits(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--gpus", "four"), ("--gpus", "0x24"), ("--context", "long"), ("/nowhere",)]
+    "arguments",
+    [
+        ("--gpus", "four"),
+        ("--gpus", "0x24"),
+        ("--context", "long"),
+        ("--context", "129k"),
+        ("/nowhere",),
+        ("x" * 300,),
+    ],
 )
 def test_a_plan_of_nonsense_is_refused_in_a_line(arguments):
     result = model("plan", *arguments)
     assert result.exit_code == 1
     assert result.output.count("\n") == 1
+
+
+def test_a_plan_says_when_conversations_are_longer_than_the_model_was_trained_for():
+    yarn = "more than the 32,768 that the model was trained for"
+    assert yarn in " ".join(model("plan", "--context", "33k").output.split())
+    assert "trained for" not in model("plan", "--context", "32k").output
+    refused = model("plan", "--context", "9999999k").output
+    assert "10239998976 tokens, but the model takes 32768, with yarn up to 131072" in refused
+
+
+@pytest.mark.parametrize("cache", ["q8", "q6", "q4"])
+def test_a_plan_does_not_call_a_cache_fast_that_is_written_out_for_every_token(cache):
+    def speed(cache: str) -> int:
+        out = model("plan", "--cache", cache, "--context", "32k").output
+        (line,) = (line for line in out.splitlines() if line.startswith("one chat"))
+        return int(line.split()[4])
+
+    assert speed(cache) < speed("fp16") == 182
+
+
+def test_reasons_are_not_longer_than_a_line():
+    out = model("plan", "--gpus", "4x3").output
+    assert max(len(line) for line in out.splitlines()) <= 100
+
+
+def test_a_plan_of_a_folder_without_weights_is_refused(tmp_path):
+    folder = write_exl2(tmp_path / "qwen", SMALL)
+    (folder / "output.safetensors").unlink()
+    result = model("plan", folder)
+    assert result.exit_code == 1
+    assert result.output == f"{folder}: there is no .safetensors file\n"
+
+
+def test_a_bandwidth_without_end_is_refused():
+    assert model("plan", "--bandwidth", "inf").exit_code == 2
 
 
 def test_cards_and_tokens_are_read_as_people_write_them():
@@ -67,6 +111,40 @@ def test_the_check_says_what_is_wrong_and_fails(tmp_path):
     assert result.exit_code == 1
     assert "! is not quantised" in result.output
     assert "cannot be used as it is" in result.output
+
+
+def test_the_check_counts_what_the_engine_puts_on_cards(tmp_path):
+    """Transformers has the embedding there, too, but a tied one once."""
+    shape = SMALL.model_copy(update={"hidden_size": 2048})
+    size = shape.head_parameters * 2
+    for tied, times in ((False, 2), (True, 1)):
+        folder = write_half(tmp_path / f"{tied}", shape, tied=tied)
+        result = model("check", folder, "--engine", "transformers")
+        layers = shape.num_hidden_layers * shape.layer_parameters * 2
+        on_cards = f"{(layers + times * size) / GIB:.2f} GiB for cards, "
+        assert on_cards + f"{(layers + times * size) / 1e9:.2f} GB of files" in result.output
+
+
+def test_the_check_does_not_split_what_transformers_has_whole(tmp_path):
+    folder = write_half(tmp_path / "half", QWEN25_7B)
+    result = model("check", folder, "--engine", "transformers", "--gpus", "4x14")
+    assert "does not fit: card 0 has 14.0 GiB free, but" in result.output
+
+
+def test_the_check_tells_for_how_long_a_stretched_model_was_trained(tmp_path):
+    folder = write_exl2(tmp_path / "qwen", SMALL)
+    scaling = {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32_768}
+    change_json(folder / "config.json", rope_scaling=scaling, max_position_embeddings=131_072)
+    assert "trained for 32768 tokens" in model("check", folder).output
+
+
+def test_the_check_of_a_folder_without_weights_does_not_say_that_they_fit(tmp_path):
+    folder = write_exl2(tmp_path / "qwen", SMALL)
+    (folder / "output.safetensors").unlink()
+    output = model("check", folder).output
+    assert "! there is no .safetensors file" in output
+    assert "fits" not in output
+    assert "0.00" not in output
 
 
 def test_the_check_says_when_it_does_not_fit(tmp_path):

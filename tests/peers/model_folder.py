@@ -3,7 +3,6 @@
 import json
 import os
 import struct
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +44,7 @@ def write_half(folder: Path, shape: ModelShape = SMALL, *, tied: bool = False) -
             tensors[f"model.layers.{number}.{name}.weight"] = ("F16", (columns, rows))
     if not tied:
         tensors["lm_head.weight"] = ("F16", (shape.vocab_size, shape.hidden_size))
-    _write_small_files(folder, shape)
+    _write_small_files(folder, shape, tie_word_embeddings=tied)
     write_tensors(folder / "model.safetensors", tensors)
     return folder
 
@@ -72,7 +71,7 @@ def change_json(file: Path, **values: Any) -> None:
     file.write_text(json.dumps(kept), encoding="utf-8")
 
 
-def _write_small_files(folder: Path, shape: ModelShape, **more: Mapping[str, Any]) -> None:
+def _write_small_files(folder: Path, shape: ModelShape, **more: Any) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     config = shape.model_dump() | {
         "architectures": ["Qwen2ForCausalLM"],
