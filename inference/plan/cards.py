@@ -23,14 +23,17 @@ async def read_cards() -> list[Card]:
     program = shutil.which("nvidia-smi")
     if program is None:
         return []
-    process = await asyncio.create_subprocess_exec(
-        program,
-        f"--query-gpu={_FIELDS}",
-        "--format=csv,noheader,nounits",
-        stdin=DEVNULL,
-        stdout=PIPE,
-        stderr=DEVNULL,
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            program,
+            f"--query-gpu={_FIELDS}",
+            "--format=csv,noheader,nounits",
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=DEVNULL,
+        )
+    except OSError:
+        return []
     try:
         async with asyncio.timeout(SECONDS):
             out, _ = await process.communicate()

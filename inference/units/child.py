@@ -53,16 +53,24 @@ class Child:
             return None
 
     async def numbers(self) -> str:
-        """Its metrics as text; "" if it does not say them in time."""
+        """Its metrics as text; "" if it does not say them all in time."""
         return (await self._get("/metrics", 4 << 20)).decode(errors="replace")
 
     async def _get(self, path: str, most: int) -> bytes:
+        """All that is said, nothing if that is more than `most` bytes."""
         timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
+        if self._http.closed:
+            return b""
         try:
             async with self._http.get(
                 f"{self._base}{path}", timeout=timeout, allow_redirects=False
             ) as answer:
-                return await answer.content.read(most)
+                said = bytearray()
+                async for piece in answer.content.iter_any():
+                    said += piece
+                    if len(said) > most:
+                        return b""
+                return bytes(said)
         except (aiohttp.ClientError, OSError, TimeoutError):
             return b""
 
@@ -74,10 +82,10 @@ class Child:
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
     def kill(self) -> None:
-        """End it at once: one that hangs in CUDA hears nothing else."""
+        """End it and what it started at once: one that hangs in CUDA hears nothing else."""
         if self._process.returncode is None:
             with suppress(ProcessLookupError):
-                self._process.kill()
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     async def stop(self, seconds: float) -> None:
         """Let it finish open answers for so long, then end it."""
@@ -113,23 +121,25 @@ async def open_child(
         async with aiohttp.ClientSession(connector=_connector(order), trust_env=False) as http:
             child = Child(process, order, http, said)
             try:
-                await _tell(process, order)
+                _tell(process, order)
                 yield child
             finally:
                 await child.stop(order.settings.drain_seconds + patience)
+                if order.socket:
+                    order.socket.unlink(missing_ok=True)
 
 
 def _connector(order: UnitOrder) -> aiohttp.BaseConnector:
     return aiohttp.UnixConnector(str(order.socket)) if order.socket else aiohttp.TCPConnector()
 
 
-async def _tell(process: Process, order: UnitOrder) -> None:
-    """Write the order; standard input then stays open, and its end tells the unit of ours."""
-    if process.stdin is None:
-        return
-    process.stdin.write(order.to_line())
-    with suppress(ConnectionError):  # it has ended already: the exit code says more
-        await process.stdin.drain()
+def _tell(process: Process, order: UnitOrder) -> None:
+    """Write the order; standard input then stays open, and its end tells the unit of ours.
+
+    Nobody waits until it is read, which one that hangs never does.
+    """
+    if process.stdin is not None:
+        process.stdin.write(order.to_line())
 
 
 def _environment(ours: Mapping[str, str], cards: Sequence[Card]) -> dict[str, str]:

@@ -59,3 +59,9 @@ def test_wanted_cards_are_taken_in_their_order():
 def test_what_the_machine_s_owner_made_visible_is_kept_to(visible, numbers):
     chosen = choose_cards(parse_cards(TABLE), (), {"CUDA_VISIBLE_DEVICES": visible})
     assert [card.number for card in chosen] == numbers
+
+
+async def test_a_program_that_cannot_be_started_means_no_cards(nvidia_smi, tmp_path):
+    nvidia_smi("")
+    (tmp_path / "nvidia-smi").write_bytes(b"\x7fELF of another machine")
+    assert await read_cards() == []
