@@ -11,13 +11,11 @@ from core.tasks import beside
 from inference.convert import (
     PROGRAM,
     Advance,
-    Conversion,
     ConversionError,
-    check_conversion,
     convert,
-    is_begun,
 )
 from inference.plan.cards import choose_cards, read_cards
+from inference.plan.conversion import Conversion, check_conversion, is_begun
 from inference.plan.model_files import ModelFiles
 from inference.plan.placement import GIB, Card
 

@@ -15,7 +15,7 @@ from config.errors import ConfigError
 from config.loading import load_settings
 from config.logs import configure_logging
 from config.problems import one_line, parse, spoken
-from inference.convert import Conversion, HeadBits
+from inference.plan.conversion import Conversion, HeadBits
 from inference.plan.fleet import demand_of, lay_out_model
 from inference.plan.model_files import ModelFiles, ModelFilesError, read_model
 from inference.plan.placement import GIB, Card, Demand, PlacementError

@@ -1,23 +1,23 @@
 import asyncio
 import importlib.util
-import json
+import shutil
 import sys
+from asyncio.subprocess import PIPE
+from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from peers import converter
-from peers.model_folder import SMALL, change_json, write_exl2, write_half
+from peers.model_folder import SMALL, change_json, write_half
 
 from inference.convert import (
     Advance,
-    Conversion,
     ConversionError,
-    check_conversion,
     convert,
-    is_begun,
     parse_status,
 )
-from inference.plan.shape import QWEN25_7B
+from inference.plan.conversion import Conversion, check_conversion, is_begun
 
 PROGRAM = (sys.executable, converter.__file__)
 
@@ -98,49 +98,63 @@ def test_lines_that_are_no_status_are_none():
     )
 
 
-def test_a_model_that_lacks_what_the_converter_needs_is_refused(tmp_path, conversion):
-    change_json(conversion.source / "config.json", bos_token_id=None)
-    (problem,) = check_conversion(conversion)
-    assert "no bos_token_id" in problem
-    nowhere = Conversion(tmp_path / "none", tmp_path / "made", tmp_path / "work")
-    assert check_conversion(nowhere) == [f"{tmp_path / 'none'}: {tmp_path / 'none'} is no folder"]
-
-
-def test_what_is_quantised_already_is_refused(tmp_path):
-    source = write_exl2(tmp_path / "qwen", SMALL)
-    change_json(source / "config.json", bos_token_id=151_643)
-    (problem,) = check_conversion(Conversion(source, tmp_path / "made", tmp_path / "work"))
-    assert "is EXL2" in problem
-
-
-def test_folders_that_hold_something_else_are_refused(conversion):
-    conversion.target.mkdir()
-    (conversion.target / "x").touch()
-    conversion.work.mkdir()
-    (conversion.work / "x").touch()
-    assert [line.rpartition(": ")[2] for line in check_conversion(conversion)] == [
-        "is not empty and holds no conversion; name another",
-        "is there and not empty; name another",
+async def test_a_finished_conversion_whose_model_is_gone_is_begun_again(conversion, tell):
+    await run(conversion)
+    assert check_conversion(conversion) == []
+    shutil.rmtree(conversion.target)
+    assert check_conversion(conversion) == [
+        f"{conversion.work}: is finished, but {conversion.target} is gone; delete it, begin again "
+        "(its measurement.json spares the measuring)"
     ]
 
 
-def test_a_conversion_to_something_else_is_not_gone_on_with(conversion):
+async def test_a_folder_that_cannot_be_made_is_named(conversion, tell):
+    odd = replace(conversion, work=conversion.source / "config.json" / "work")
+    with pytest.raises(ConversionError, match=r"work: Not a directory"):
+        await run(odd)
+
+
+async def test_a_full_disk_is_named(conversion, tell):
     conversion.work.mkdir()
-    job = {"in_dir": str(conversion.source), "bits": 6.0, "head_bits": 6, "progress": "quant"}
-    (conversion.work / "job_new.json").write_text(json.dumps(job))
-    (problem,) = check_conversion(conversion)
-    assert "holds a conversion of" in problem
-    assert "to 6 bits" in problem
-    (conversion.work / "job_new.json").write_text(json.dumps(job | {"invalid": True}))
-    assert "was cut off while its state was written" in check_conversion(conversion)[0]
+    (conversion.work / "convert.log").symlink_to("/dev/full")
+    with pytest.raises(ConversionError, match=r"work: No space left on device"):
+        await run(conversion)
 
 
-def test_a_disk_that_is_too_small_is_named_with_numbers(conversion):
-    vast = QWEN25_7B.model_copy(update={"vocab_size": 1 << 40})
-    change_json(conversion.source / "config.json", vocab_size=vast.vocab_size)
-    (problem,) = check_conversion(conversion)
-    assert "GB free, " in problem
-    assert problem.endswith("GB are needed")
+async def test_two_do_not_work_in_one_folder(conversion, tell):
+    tell("stop at half")
+    begun = asyncio.Event()
+    first = asyncio.create_task(convert(conversion, None, lambda _: begun.set(), PROGRAM))
+    async with asyncio.timeout(20):
+        await begun.wait()
+    with pytest.raises(ConversionError, match="another conversion is at work there"):
+        await run(conversion)
+    first.cancel()
+    await asyncio.wait([first])
+    tell("convert")
+    await run(conversion)
+
+
+async def test_a_converter_that_outlived_its_caller_is_not_disturbed(conversion, tell):
+    tell("stop at half")
+    script = (
+        "import asyncio; from pathlib import Path; from inference.convert import *; "
+        f"asyncio.run(convert({conversion!r}, None, lambda _: print('.', flush=True), {PROGRAM!r}))"
+    ).replace("PosixPath", "Path")
+    caller = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=PIPE)
+    async with asyncio.timeout(60):
+        await caller.stdout.readline()
+    (orphan,) = psutil.Process(caller.pid).children()
+    caller.kill()
+    await caller.wait()
+    try:
+        with pytest.raises(ConversionError, match="another conversion is at work there"):
+            await run(conversion)
+    finally:
+        orphan.kill()
+    orphan.wait(20)
+    tell("convert")
+    await run(conversion)
 
 
 @pytest.mark.model
