@@ -116,7 +116,8 @@ def _state_problems(conversion: Conversion, state: ConversionState | None) -> It
     if (Path(state.in_dir), state.bits, state.head_bits, made) != wanted:
         yield (
             f"{work}: holds a conversion of {state.in_dir} to {state.bits:g} bits, "
-            f"{state.head_bits} in the output layer, that makes {made}; name another, or convert to that"
+            f"{state.head_bits} in the output layer, that makes {made}; name another, or "
+            "convert to that"
         )
     elif state.progress == FINISHED and not _entries(target):
         yield (

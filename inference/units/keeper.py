@@ -223,7 +223,8 @@ def _why(code: int, reason: str) -> UnitDownError:
     if code == ExitCode.REFUSED:
         return RefusedError(reason or "it refused the order")
     if code < 0:
-        name = signal.Signals(-code).name
+        names = {each.value: each.name for each in signal.Signals}
+        name = names.get(-code, f"signal {-code}")
         hint = ", perhaps for want of main memory" if -code == signal.SIGKILL else ""
         return UnitDownError(f"was killed by {name}{hint}")
     words: dict[int, str] = {

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from peers.model_folder import write_exl2, write_half
 from config.engine import EngineSettings
 from config.settings import EndpointSettings
 from core.tasks import beside
+from inference.client.backoff import Clock
 from inference.plan.fleet import plan_fleet
 from inference.plan.model_files import read_model
 from inference.plan.placement import GIB, Card
@@ -73,7 +75,11 @@ class Watched:
 
 @asynccontextmanager
 async def supervised(
-    folder: Path, *lives: Sequence[str], cards: Sequence[Card] = (), **settings: object
+    folder: Path,
+    *lives: Sequence[str],
+    cards: Sequence[Card] = (),
+    clock: Clock = time.monotonic,
+    **settings: object,
 ) -> AsyncGenerator[Watched, None]:
     """A fleet of a unit for each list of lives; without cards there is one, on the processor."""
     engine = "exllamav2" if cards else "transformers"
@@ -92,7 +98,8 @@ async def supervised(
     async def read_cards() -> list[Card]:
         return list(there)
 
-    programme = Programme((sys.executable, str(WAYWARD), str(folder)), read_cards, kill_seconds=1)
+    command = (sys.executable, str(WAYWARD), str(folder))
+    programme = Programme(command, read_cards, clock, kill_seconds=1)
     supervisor = Supervisor(fleet, Doors(folder), programme=programme)
     watched = Watched(supervisor, folder, there)
 

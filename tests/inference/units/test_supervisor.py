@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 
 import pytest
 from peers.fleet import card, supervised
@@ -41,6 +42,32 @@ async def test_pauses_between_starts_grow(tmp_path):
         first = (await fleet.until(0, "waiting")).retry_seconds
         second = (await fleet.until(0, "waiting", restarts=1)).retry_seconds
         assert 0.5 <= first <= 1.0 <= second <= 2.0
+
+
+async def test_a_unit_that_was_well_for_long_has_its_earlier_failures_forgotten(tmp_path):
+    ahead, looks = 0.0, 0
+
+    def clock() -> float:
+        nonlocal looks
+        looks += 1
+        return time.monotonic() + ahead
+
+    lives = ["crash", "crash", "crash", "good"]
+    async with supervised(tmp_path, lives, clock=clock, hang_seconds=20) as fleet:
+        await fleet.until(0, "ready", restarts=3)
+        ahead, seen = 61.0, looks
+        while looks < seen + 2:
+            await asyncio.sleep(0.02)
+        os.kill(fleet.lives()[-1][0], signal.SIGKILL)
+        assert (await fleet.until(0, "waiting", restarts=3)).retry_seconds <= 1.0
+
+
+async def test_a_signal_without_a_name_is_told_by_its_number(tmp_path):
+    async with supervised(tmp_path, ["good"]) as fleet:
+        await fleet.until(0, "ready")
+        os.kill(fleet.lives()[0][0], signal.SIGRTMIN + 3)
+        down = await fleet.until(0, "waiting")
+        assert down.reason == f"was killed by signal {signal.SIGRTMIN + 3}"
 
 
 @pytest.mark.parametrize("fault", ["freeze", "lie"])
