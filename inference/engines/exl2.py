@@ -6,9 +6,11 @@ the event loop and hangs after an error. Nothing here is safe for two threads.
 """
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 from exllamav2 import (
     ExLlamaV2,
@@ -25,19 +27,15 @@ from exllamav2 import (
     attn,
     rope,
 )
-from exllamav2.generator import (
-    ExLlamaV2DynamicGenerator,
-    ExLlamaV2DynamicJob,
-    ExLlamaV2Sampler,
-)
-from exllamav2.generator.filters import ExLlamaV2Filter
+from exllamav2.generator import ExLlamaV2DynamicGenerator, ExLlamaV2DynamicJob
+from numpy.typing import NDArray
 
 from config.engine import PAGE_TOKENS, CacheName, EngineSettings
+from inference.engines.drawing import Dice, Row, shortlist
 from inference.engines.exl2_adapters import follow_order
-from inference.engines.exl2_sampling import sampler_fields
 from inference.engines.masks import Mask
 from inference.engines.pieces import token_bytes
-from inference.engines.sampling import Bias, weigh
+from inference.engines.sampling import weigh
 from inference.engines.yarn import reference_yarn
 from inference.jobs.engine import Progress
 from inference.jobs.job import Job, Sampled
@@ -76,11 +74,6 @@ class Parts:
     def vocabulary(self) -> int:
         """Tokens that have a meaning; the model's output is wider."""
         return int(self.tokenizer.get_vocab_size())
-
-    @property
-    def width(self) -> int:
-        """Tokens that the model's output has, padding included."""
-        return -(-int(self.model.config.vocab_size) // 32) * 32
 
     def stop_tokens(self) -> frozenset[int]:
         """Tokens that end an answer: those of the chat format and those that the model names."""
@@ -151,7 +144,7 @@ def make_generator(
 ) -> ExLlamaV2DynamicGenerator:
     """Make the library's scheduler around a loaded model, with an empty page table."""
     return ExLlamaV2DynamicGenerator(
-        model=parts.model,
+        model=Likeliest(parts.model, parts.vocabulary),
         cache=parts.cache,
         tokenizer=parts.tokenizer,
         max_batch_size=settings.batch if paged else 1,
@@ -162,46 +155,43 @@ def make_generator(
         num_draft_tokens=DRAFT_TOKENS,
         max_ngram=NGRAM,
         use_ngram_draft=settings.speculative == "ngram",
+        max_sampling_threads=1,
         paged=paged,
     )
 
 
 def close_generator(generator: ExLlamaV2DynamicGenerator) -> None:
     """End its threads."""
-    for pool in (generator.sampling_pool, generator.filter_pool):
-        pool.shutdown(wait=True)
+    generator.filter_pool.shutdown()
 
 
-class GrammarFilter(ExLlamaV2Filter):  # type: ignore[misc]  # untyped library
-    """A grammar's mask in the library's form, computed while the card works."""
+class Likeliest:
+    """A model that finds the likeliest tokens of its output where that lies, for a whole batch."""
 
-    def __init__(self, mask: Mask) -> None:
-        super().__init__(None, None)
-        self._mask = mask
+    def __init__(self, model: ExLlamaV2, vocabulary: int) -> None:
+        self._model = model
+        self._vocabulary = vocabulary
+        self._found = torch.empty(0)
+        self._read: NDArray[np.float32] | None = None
 
-    def begin(self, prefix_str: str) -> None:
-        """Do nothing: a grammar begins with its job, and goes on when the job is resumed."""
+    def __getattr__(self, name: str) -> object:
+        """Be the model in all else."""
+        return getattr(self._model, name)
 
-    def feed(self, token: torch.Tensor) -> None:
-        """Tell the grammar what was said."""
-        self._mask.accept(int(token))
+    def forward_chunk(self, *given: object, **named: object) -> dict[str, torch.Tensor]:
+        """Let the model work; nothing waits for the card here."""
+        output: dict[str, torch.Tensor] = self._model.forward_chunk(*given, **named)
+        if "logits" in output:
+            self._found, self._read = shortlist(output["logits"][..., : self._vocabulary]), None
+        return output
 
-    def use_background_worker(self) -> bool:
-        """Ask for a thread beside the forward pass."""
-        return True
-
-    def can_mask_logits(self) -> bool:
-        """Offer a mask instead of a list of tokens."""
-        return True
-
-    def prepare_logit_mask(self) -> bool:
-        """Compute the mask for the next token."""
-        self._mask.prepare()
-        return True
-
-    def mask_logits(self, logits: torch.Tensor) -> torch.Tensor:
-        """Make what is not allowed impossible."""
-        return self._mask.apply(logits)
+    def row(self, logits: torch.Tensor) -> Row:
+        """Return a row of the last output; the library's copy of it says which by its place."""
+        if self._read is None:
+            self._read = self._found.cpu().numpy()
+        place = divmod(logits.storage_offset() // logits.shape[-1], STEP_TOKENS)
+        likeliest, tokens = self._read[place]
+        return Row(tokens.astype(np.int64), likeliest, logits[0, 0, : self._vocabulary])
 
 
 class Answer(ExLlamaV2DynamicJob):  # type: ignore[misc]  # untyped library
@@ -211,8 +201,11 @@ class Answer(ExLlamaV2DynamicJob):  # type: ignore[misc]  # untyped library
     held_tokens: SeqTensor
     new_tokens: int
 
-    def __init__(self, job: Job, parts: Parts, spare: int) -> None:
-        """`spare` tokens of room are what guessing ahead takes from the end of an answer."""
+    def __init__(self, job: Job, parts: Parts, spare: int, beside: Executor) -> None:
+        """`spare` tokens of room are what guessing ahead takes from the end of an answer.
+
+        What a grammar allows is computed on the threads of `beside`.
+        """
         self.order = job
         self.cached: int | None = None
         """Prompt tokens that needed no reading; None until the prompt is read."""
@@ -227,18 +220,15 @@ class Answer(ExLlamaV2DynamicJob):  # type: ignore[misc]  # untyped library
         ends = parts.stop_tokens()
         # Half a surrogate pair never occurs in a text, and the library cannot encode it.
         stops = [stop for stop in job.stop if "" != stop == stop.encode(errors="ignore").decode()]
-        self.mask = Mask(job.grammar, ends, parts.width) if job.grammar else None
+        mask = Mask(job.grammar, ends, parts.vocabulary, beside) if job.grammar else None
+        self.dice = Dice(job.sampling, job.prompt, parts.vocabulary, mask)
         self._resumed = 0
-        self._bias = Bias(job.sampling, parts.width)
         self._tokenizer = parts.tokenizer
         self._vocabulary = parts.vocabulary
         super().__init__(
             input_ids=torch.tensor([job.prompt], dtype=torch.long),
             max_new_tokens=job.max_tokens + spare,
-            gen_settings=ExLlamaV2Sampler.Settings(**sampler_fields(job.sampling, self._bias)),
-            seed=job.sampling.seed,
             stop_conditions=[*ends, *stops],
-            filters=[GrammarFilter(self.mask)] if self.mask else [],
         )
 
     @property
@@ -259,17 +249,16 @@ class Answer(ExLlamaV2DynamicJob):  # type: ignore[misc]  # untyped library
         super().prefill(results)
         self.is_reading = False
 
-    def receive_logits(self, logits: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Sample; likelihoods are the model's own, taken before sampling changes the logits."""
+    def receive_logits(self, logits: torch.Tensor) -> tuple[object, ...]:
+        """Draw a token, in our own way: the library's takes up to 4 ms of the processor for it."""
+        row = self.generator.model.row(logits)
+        token = self.dice.draw(row)
         rivals = self.order.top_logprobs
-        told = logits[0, 0, : self._vocabulary]
-        scores = None if rivals is None else torch.log_softmax(told, dim=-1)
-        sample: tuple[torch.Tensor, ...] = super().receive_logits(logits)
-        token = int(sample[0])
-        self._bias.note(token)
-        if scores is not None:
-            self.sampled.append(weigh(scores, token, rivals or 0, self._bytes_of))
-        return sample
+        if rivals is not None:
+            # The model's own likelihoods, before bias, penalties and grammar.
+            scores = torch.log_softmax(row.whole, dim=-1)
+            self.sampled.append(weigh(scores, token, rivals, self._bytes_of))
+        return torch.tensor([[token]]), None, None, None, False
 
     def receive_sample(
         self, logits: torch.Tensor, next_token: torch.Tensor, *rest: object

@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from traceback import clear_frames
 
 import structlog
@@ -49,6 +50,7 @@ class Exl2Engine:
         self._running: dict[str, Answer] = {}
         self._adapter = ""
         self._shelves = Shelves()
+        self._beside = ThreadPoolExecutor(thread_name_prefix="grammar")
         self._generator = make_generator(parts, settings, paged=paged)
 
     @property
@@ -76,10 +78,8 @@ class Exl2Engine:
             raise JobRefusedError(text)
         if job.adapter != self._adapter:
             self._change_adapter(job.adapter)
-        answer = Answer(job, self._parts, self._spare)
+        answer = Answer(job, self._parts, self._spare, self._beside)
         self._generator.enqueue(answer)
-        for each in answer.filters:
-            each.background_prepare_logit_mask(self._generator.filter_pool)
         self._running[job.id] = answer
 
     def cancel(self, job: str) -> None:
@@ -125,6 +125,7 @@ class Exl2Engine:
         self._running.clear()
         self._generator.clear_queue()
         close_generator(self._generator)
+        self._beside.shutdown()
         for model in (self._parts.model, self._parts.draft_model):
             if model is not None:
                 model.unload()
@@ -163,9 +164,9 @@ class Exl2Engine:
         if answer.cached is None:
             answer.cached = answer.cached_pages * self._generator.page_size + answer.cached_tokens
             yield Prefilled(job.id, answer.cached)
-        if answer.mask and answer.mask.is_broken:
+        if answer.dice.fault:
             self.cancel(job.id)
-            yield _ended(answer, "failed", "the grammar refused what it had allowed")
+            yield _ended(answer, "failed", answer.dice.fault)
             return
         text, reason = read_result(result, job.stop, self._decode)
         if piece := _piece(answer, text, result):

@@ -52,7 +52,8 @@ class Network:
                 use_cache=True,
                 logits_to_keep=1,
             )
-        return result.logits[:, -1].float().cpu()
+        logits: torch.Tensor = result.logits[:, -1]
+        return logits
 
     def close(self) -> None:
         """Let go of the weights."""

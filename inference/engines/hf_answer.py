@@ -1,10 +1,11 @@
 """One answer of the Transformers engine: its sequence, its sampling and its text."""
 
 from collections.abc import Iterator
+from concurrent.futures import Executor
 
 import torch
 
-from inference.engines.drawing import Dice
+from inference.engines.drawing import Dice, Row
 from inference.engines.masks import Mask
 from inference.engines.past import Past
 from inference.engines.pieces import token_bytes
@@ -36,7 +37,8 @@ class Vocabulary:
 class Answer:
     """What has become of a job."""
 
-    def __init__(self, job: Job, vocabulary: Vocabulary) -> None:
+    def __init__(self, job: Job, vocabulary: Vocabulary, beside: Executor) -> None:
+        """What a grammar allows is computed on the threads of `beside`."""
         self.job = job
         self.past = Past(len(job.prompt) + job.max_tokens, job.adapter)
         self.cached = 0
@@ -45,9 +47,9 @@ class Answer:
         """Whether it was told that the prompt is read."""
         self.last = job.prompt[-1]
         """The token to go on from."""
-        self.mask = Mask(job.grammar, vocabulary.ends, vocabulary.size) if job.grammar else None
+        mask = Mask(job.grammar, vocabulary.ends, vocabulary.size, beside) if job.grammar else None
         self._vocabulary = vocabulary
-        self._dice = Dice(job.sampling, job.prompt, vocabulary.size)
+        self._dice = Dice(job.sampling, job.prompt, vocabulary.size, mask)
         self._writer = Writer(job.stop)
         self._written = 0
         self._shown = 0
@@ -58,11 +60,11 @@ class Answer:
         """The part of the prompt still to be read before the answer can begin."""
         return list(self.job.prompt[len(self.past.tokens) : -1])
 
-    def take(self, logits: torch.Tensor) -> Iterator[Event]:
+    def take(self, row: Row) -> Iterator[Event]:
         """Draw the next token from a model's output and say what it makes known."""
-        token = self._draw(logits[: self._vocabulary.size])
-        if self.mask and self.mask.is_broken:
-            yield self.end("failed", "the grammar refused what it had allowed")
+        token = self._draw(row)
+        if self._dice.fault:
+            yield self.end("failed", self._dice.fault)
             return
         text = self._writer.add(self._vocabulary.said(token))
         is_over = self._writer.is_stopped or token in self._vocabulary.ends
@@ -85,18 +87,12 @@ class Answer:
             fault=fault,
         )
 
-    def _draw(self, logits: torch.Tensor) -> int:
-        weighed = self._dice.weigh(logits)
-        if self.mask:
-            weighed = self.mask.apply(weighed.clone())
-        token = self._dice.draw(weighed)
-        self._dice.note(token)
-        if self.mask:
-            self.mask.accept(token)
+    def _draw(self, row: Row) -> int:
+        token = self._dice.draw(row)
         rivals = self.job.top_logprobs
         if rivals is not None and token not in self._vocabulary.ends:
             # The model's own likelihoods, before bias, penalties and grammar.
-            scores = torch.log_softmax(logits, dim=-1)
+            scores = torch.log_softmax(row.whole.float(), dim=-1)
             self._sampled.append(weigh(scores, token, rivals, self._vocabulary.letters))
         self.last = token
         self._written += 1

@@ -10,6 +10,7 @@ import structlog
 import torch
 
 from config.engine import EngineSettings
+from inference.engines.drawing import Row, read_rows
 from inference.engines.faults import is_broken_card, is_out_of_memory, job_fault
 from inference.engines.hf import Network
 from inference.engines.hf_answer import Answer, Vocabulary
@@ -101,7 +102,7 @@ class TransformersEngine:
             if wanted > self.facts.pool_tokens:
                 return
             self._shelf.make_room(wanted)
-            self._begin(Answer(self._waiting.popleft(), self._vocabulary))
+            self._begin(Answer(self._waiting.popleft(), self._vocabulary, self._beside))
 
     def _begin(self, answer: Answer) -> None:
         running = [each.past for each in self._running.values()]
@@ -119,13 +120,10 @@ class TransformersEngine:
             self._events.append(Prefilled(answer.job.id, answer.cached))
 
     def _write(self, answers: Sequence[Answer], adapter: str) -> None:
-        masks = [self._beside.submit(each.mask.prepare) for each in answers if each.mask]
-        logits = self._forward(answers, [[each.last] for each in answers], adapter)
-        for mask in masks:
-            mask.result()
-        if logits is None:
+        rows = self._forward(answers, [[each.last] for each in answers], adapter)
+        if rows is None:
             return
-        for answer, row in zip(answers, logits, strict=True):
+        for answer, row in zip(answers, rows, strict=True):
             for event in answer.take(row):
                 self._events.append(event)
                 if isinstance(event, Ended):
@@ -133,19 +131,20 @@ class TransformersEngine:
 
     def _forward(
         self, answers: Sequence[Answer], tokens: Sequence[Sequence[int]], adapter: str | None = None
-    ) -> torch.Tensor | None:
+    ) -> list[Row] | None:
         """Read tokens of each answer; None if they failed and were told so."""
-        rows = Rows([each.past for each in answers])
+        pasts = Rows([each.past for each in answers])
         try:
             logits = self._network.read(
-                rows, tokens, answers[0].job.adapter if adapter is None else adapter
+                pasts, tokens, answers[0].job.adapter if adapter is None else adapter
             )
+            rows = list(read_rows(logits[:, : self._vocabulary.size]))
         except Exception as error:  # noqa: BLE001 - sorted: memory, the card, or else its jobs fail
             self._fail(answers, error)
             return None
         for answer, added in zip(answers, tokens, strict=True):
             answer.past.tokens += added
-        return logits
+        return rows
 
     def _fail(self, answers: Sequence[Answer], error: Exception) -> None:
         """Sort what went wrong: memory, the card, or else the answers at work fail."""

@@ -1,47 +1,52 @@
 """A grammar's word on the next token, as a mask over the model's output."""
 
+from concurrent.futures import Executor
+
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
 from inference.jobs.job import Grammar
 
 
 class Mask:
-    """Computes masks ahead of time and feeds what was said; when nothing may follow, an end may."""
+    """Computes masks beside the model's work; when nothing may follow, an end may."""
 
-    def __init__(self, grammar: Grammar, ends: frozenset[int], width: int) -> None:
-        """`width` is that of the model's output, padding included."""
+    def __init__(
+        self, grammar: Grammar, ends: frozenset[int], vocabulary: int, beside: Executor
+    ) -> None:
+        """Begin to compute the first one, on one of the threads of `beside`."""
         self._grammar = grammar
         self._ends = sorted(ends)
-        self._width = width
-        self._words = np.zeros(-(-width // 32), dtype=np.uint32)
-        self._banned: torch.Tensor | None = None
-        self.is_broken = False
-        """Whether the grammar refused a token that it had allowed."""
+        self._vocabulary = vocabulary
+        self._words = np.zeros(-(-vocabulary // 32), dtype=np.uint32)
+        self._beside = beside
+        self._next = beside.submit(self._compute)
 
-    def accept(self, token: int) -> None:
-        """Tell the grammar what was said."""
-        self._banned = None
-        if token not in self._ends and not self._grammar.accept(token):
-            self.is_broken = True
+    def accept(self, token: int) -> bool:
+        """Tell the grammar what was said, and begin to compute what may follow.
 
-    def prepare(self) -> None:
-        """Compute the mask for the next token, once."""
-        if self._banned is None:
-            self._banned = self._compute()
+        False: it refused what it had allowed, and knows no more what may follow.
+        """
+        if token in self._ends:
+            return True
+        if not self._grammar.accept(token):
+            return False
+        self._next = self._beside.submit(self._compute)
+        return True
 
-    def apply(self, logits: torch.Tensor) -> torch.Tensor:
-        """Make in place impossible what is not allowed, and return the logits."""
-        self.prepare()
-        return logits.masked_fill_(self._banned, -torch.inf)
+    def banned(self) -> NDArray[np.bool_]:
+        """Say of each token whether it must not come next; waits until that is computed."""
+        return self._next.result()
 
-    def _compute(self) -> torch.Tensor:
-        allowed = np.zeros(self._width, dtype=np.uint8)
-        if not self.is_broken and not self._grammar.is_complete:
+    def _compute(self) -> NDArray[np.bool_]:
+        allowed = np.zeros(self._vocabulary, dtype=np.bool_)
+        if not self._grammar.is_complete:
             self._words.fill(0)
             self._grammar.fill(self._words.data)
             little = self._words.astype("<u4", copy=False).view(np.uint8)
-            allowed = np.unpackbits(little, bitorder="little")[: self._width]
+            allowed = np.unpackbits(little, count=self._vocabulary, bitorder="little").view(
+                np.bool_
+            )
         if not allowed.any():
-            allowed[self._ends] = 1
-        return torch.from_numpy(allowed == 0)
+            allowed[self._ends] = True
+        return ~allowed

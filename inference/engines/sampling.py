@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from inference.jobs.job import Likelihood, Sampled, Sampling
 
@@ -10,27 +12,30 @@ from inference.jobs.job import Likelihood, Sampled, Sampling
 class Bias:
     """What is added to the logits: what was asked for, less a penalty for what was written.
 
-    For presence and frequency ExLlamaV2 counts the prompt, too, `<|im_end|>` and all; OpenAI counts
-    only what was written. So the library's own are off and these are used.
+    As in OpenAI's protocol presence and frequency are those in the answer, not in the prompt.
     """
 
-    def __init__(self, sampling: Sampling, width: int) -> None:
-        """`width` is that of the model's output, padding included."""
+    def __init__(self, sampling: Sampling, vocabulary: int) -> None:
         self._presence = sampling.presence_penalty
         self._frequency = sampling.frequency_penalty
         self._seen: set[int] = set()
-        self.tensor: torch.Tensor | None = None
-        """None while there is nothing to add."""
+        self.amounts: NDArray[np.float32] | None = None
+        """One for each token; None while there is nothing to add."""
         if sampling.logit_bias or self._presence or self._frequency:
-            self.tensor = torch.zeros(width)
+            self.amounts = np.zeros(vocabulary, dtype=np.float32)
             for token, amount in sampling.logit_bias.items():
-                self.tensor[token] = amount
+                self.amounts[token] = amount
+        self.only_lowers = (
+            min(self._presence, self._frequency) >= 0
+            and max(sampling.logit_bias.values(), default=0.0) <= 0
+        )
+        """Whether no token ever becomes likelier by it."""
 
     def note(self, token: int) -> None:
         """Penalise a token that was written."""
-        if self.tensor is None or not (self._presence or self._frequency):
+        if self.amounts is None or not (self._presence or self._frequency):
             return
-        self.tensor[token] -= self._frequency + (0.0 if token in self._seen else self._presence)
+        self.amounts[token] -= self._frequency + (0.0 if token in self._seen else self._presence)
         self._seen.add(token)
 
 

@@ -27,6 +27,8 @@ Speak = Callable[[Sequence[int]], int]
 """What comes after a text."""
 LIKELY = 10.0
 """Logit of the token that the model says; the next number has one less, all others 0."""
+OVERFLOW = -1
+"""Said by a model whose numbers grew too large for it."""
 PRIME = 1_000_003
 
 TOKENIZER = ChatTokenizer(small_tokenizer())
@@ -82,13 +84,20 @@ class FakeModel:
             known = _write(cache, places, past, input_ids[row], adapter)
             if not preprocess_only:
                 for at in range(count):
-                    said = self.speak(known[: past + at + 1])
-                    logits[row, at, said] = LIKELY
-                    logits[row, at, said + 1] = LIKELY - 1
+                    write_logits(logits[row, at], self.speak(known[: past + at + 1]))
         return {} if preprocess_only else {"logits": logits}
 
     def unload(self) -> None:
         self.unloaded = True
+
+
+def write_logits(logits: torch.Tensor, said: int) -> None:
+    """Make one token the likeliest, or all of them no numbers."""
+    if said == OVERFLOW:
+        logits.fill_(torch.nan)
+    else:
+        logits[said] = LIKELY
+        logits[said + 1] = LIKELY - 1
 
 
 @dataclass(eq=False)

@@ -1,8 +1,8 @@
-"""ExLlamaV2's compiled part in Python, as far as its scheduler and sampler need it.
+"""ExLlamaV2's compiled part in Python, as far as its scheduler needs it.
 
 The wheel is pure Python and compiles its C++ and CUDA at import. With this module in its place the
-real scheduler, page cache and sampler run on any machine that has torch. Each function does what
-its namesake in exllamav2_ext (0.3.2) does; `install` puts them there, or skips the test.
+real scheduler and page cache run on any machine that has torch. Each function does what its
+namesake in exllamav2_ext (0.3.2) does; `install` puts them there, or skips the test.
 """
 
 import importlib.util
@@ -56,24 +56,6 @@ def partial_strings_match(text, offsets, strings):
     return -1
 
 
-def apply_rep_penalty(  # noqa: PLR0917 - as in C++
-    sequence, penalty, sustain, decay, frequency, presence, logits
-):
-    """Make tokens that occurred less likely, in place; decay is not written here."""
-    assert decay == 0
-    ids = sequence[0] if sustain == -1 else sequence[0, -sustain:]
-    seen, counts = ids.unique(return_counts=True)
-    row = logits[0, 0]
-    picked = row[seen]
-    picked = picked.where(picked <= 0, picked / penalty).where(picked > 0, picked * penalty)
-    row[seen] = picked - presence - frequency * counts
-
-
-def fast_fadd_cpu(logits, bias):
-    """Add in place."""
-    logits += bias
-
-
 def cache_rotate(cache, order, buffer):
     """Move pages around in a ring."""
     flat = buffer.view(-1)
@@ -83,36 +65,8 @@ def cache_rotate(cache, order, buffer):
     cache[order[-1]] = flat
 
 
-def sample_basic(  # noqa: PLR0917 - as in C++
-    logits, temperature, top_k, top_p, top_a, min_p, tfs, typical, random,
-    output_tokens, output_probs, output_kprobs, output_ktokens, logit_filter, *others,
-):  # fmt: skip
-    """Draw a token as the C++ does: softmax, top k, top p, min p, then the point `random`."""
-    assert top_a == tfs == typical == 0
-    if temperature < 0.01:
-        temperature, top_k = 1.0, 1
-    chances, tokens = (logits[0, 0] / temperature).softmax(-1).sort(descending=True)
-    kept = len(chances)
-    if top_k:
-        kept = min(kept, top_k)
-    chances = chances[:kept] / chances[:kept].sum()
-    if 0 < top_p < 1:
-        kept = int((chances.cumsum(-1) < top_p).sum()) + 1
-        chances = chances[:kept] / chances[:kept].sum()
-    if 0 < min_p < 1:
-        kept = int((chances >= chances[0] * min_p).sum())
-        chances = chances[:kept] / chances[:kept].sum()
-    at = min(int((chances.cumsum(-1) < random * 0.9998).sum()), len(chances) - 1)
-    output_tokens[0, 0] = tokens[at]
-    output_probs[0, 0] = chances[at]
-    return []
-
-
 FUNCTIONS = (
     count_match,
     partial_strings_match,
-    apply_rep_penalty,
-    fast_fadd_cpu,
     cache_rotate,
-    sample_basic,
 )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import torch
-from peers.exl2_fake import LIKELY, PRIME, TOKENIZER, Speak
+from peers.exl2_fake import PRIME, TOKENIZER, Speak, write_logits
 
 from config.engine import EngineSettings
 from inference.engines.hf import Network
@@ -75,9 +75,7 @@ class ScriptedModel:
             known = tokens[row, :size].tolist()
             # Within a prompt nobody asks what comes next.
             if TOKENIZER.id_of(Mark.START) in known:
-                said = self.speak(known)
-                logits[row, 0, said] = LIKELY
-                logits[row, 0, said + 1] = LIKELY - 1
+                write_logits(logits[row, 0], self.speak(known))
         return SimpleNamespace(logits=logits)
 
     def _chain(self, tokens: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:

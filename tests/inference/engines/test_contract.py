@@ -11,6 +11,7 @@ exl2_stub.install()
 
 from peers.exl2_fake import (  # noqa: E402
     GREEDY,
+    OVERFLOW,
     TOKENIZER,
     FakeLora,
     Told,
@@ -496,6 +497,22 @@ def test_a_grammar_that_refuses_what_it_allowed_fails_its_job_alone(make):
     assert told["bad"].end.reason == "failed"
     assert "grammar" in told["bad"].end.fault
     assert told["good"].text == "hello there"
+
+
+def test_a_model_that_overflows_in_one_answer_fails_that_one_alone(make):
+    """In 16 bits that happens; what is drawn from it would be noise for a customer."""
+    lost = TOKENIZER.encode("Z")[0]
+
+    def speak(text):
+        if lost in text:
+            return OVERFLOW if len(text) % 8 == 0 else 33
+        return babble(text)
+
+    jobs = [Job("a", prompt("hi"), 20, GREEDY), Job("b", prompt("Z"), 20, GREEDY)]
+    told = work(make(speak), *jobs)
+    assert told["a"].end.completion_tokens == 20
+    assert told["b"].end.reason == "failed"
+    assert told["b"].end.fault == "the model's output is not a number"
 
 
 def test_nothing_runs_on_when_an_engine_is_closed(make):

@@ -1,4 +1,4 @@
-"""Grammars as filters of ExLlamaV2's real scheduler and sampler."""
+"""Grammars in answers under ExLlamaV2's real scheduler."""
 
 import threading
 from collections.abc import Sequence
