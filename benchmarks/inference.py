@@ -54,6 +54,7 @@ BATCHES = (1, 2, 4, 8, 16, 32)
 LENGTHS = (1024, 4096, 16_384)
 CHUNKS = (256, 512, 2048)
 PROFILED_STEPS = 50
+PROFILED_BATCHES = (1, 16)
 
 
 def settings_of(folder: Path, **more: object) -> EngineSettings:
@@ -124,13 +125,15 @@ def measure_decode(folder: Path, demand: Demand) -> None:
             if batch == 1:
                 ceiling = tokens_per_second(demand, bandwidth, 128 + WARM_STEPS + 100)
                 print(f"  {rate / ceiling:.0%} of the ceiling at that speed, {ceiling:.0f}")
-        print_profile(bench)
+        for batch in PROFILED_BATCHES:
+            print_profile(bench, batch)
 
 
-def print_profile(bench: Bench) -> None:
-    """Print what the card does during the steps of one answer."""
-    job = bench.job(128, 10_000)
-    bench.engine.start(job)
+def print_profile(bench: Bench, batch: int) -> None:
+    """Print what card and processor do during the steps of so many answers."""
+    jobs = [bench.job(128, 1000) for _ in range(batch)]
+    for job in jobs:
+        bench.engine.start(job)
 
     def go_on() -> float:
         begun = time.perf_counter()
@@ -140,10 +143,11 @@ def print_profile(bench: Bench) -> None:
 
     go_on()
     wall, kernels, calls = go_on(), kernels_of(go_on), calls_of(go_on)
-    bench.engine.cancel(job.id)
+    for job in jobs:
+        bench.engine.cancel(job.id)
     busy = sum(seconds for _, seconds in kernels) / PROFILED_STEPS
     print(
-        f"of a step of {wall * 1e3:.2f} ms at batch 1 the card computes {busy * 1e3:.2f} ms; "
+        f"of a step of {wall * 1e3:.2f} ms at batch {batch} the card computes {busy * 1e3:.2f} ms; "
         "the rest is launching kernels, sampling on the processor, and Python. Kernels:"
     )
     print_times(kernels[:6])
