@@ -14,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 import aiohttp
+import structlog
 
 from bots.wecom.errors import (
     TOO_MANY,
@@ -26,10 +27,16 @@ from bots.wecom.errors import (
 )
 from core.tasks import beside
 
+log = structlog.get_logger()
+
 LOGIN_SECONDS = 10.0
 ANSWER_SECONDS = 5.0
 PING_SECONDS = 30.0
 LARGEST_FRAME = 4 * 1024 * 1024
+MOST_HEARD = 500
+"""Callbacks that wait to be served: some seconds' worth while Redis is away."""
+MOST_TURNED_AWAY = 100
+"""Callbacks above them that wait to be told that they were not taken."""
 TOO_MANY_SECONDS = 2.0
 _NO_ANSWER = -1
 """WeCom's own code for "busy, repeat"."""
@@ -63,6 +70,7 @@ class Connection:
         self._asked: dict[str, asyncio.Future[int]] = {}
         self._heard: asyncio.Queue[Callback | None] = asyncio.Queue()
         """What was heard, in order; None is the end."""
+        self._turned_away: asyncio.Queue[Callback] = asyncio.Queue()
 
     async def ask(
         self,
@@ -104,6 +112,10 @@ class Connection:
             raise AwayError("the connection ended")
         return callback
 
+    async def turned_away(self) -> Callback:
+        """Wait for what came while too much else waited for `next`."""
+        return await self._turned_away.get()
+
     def left(self) -> list[Callback]:
         """Take what `next` would still give at once."""
         left = [self._heard.get_nowait() for _ in range(self._heard.qsize())]
@@ -136,11 +148,20 @@ class Connection:
         if not isinstance(request, str):
             return
         if isinstance(command := frame.get("cmd"), str):
-            self._heard.put_nowait(Callback(command, request, frame.get("body")))
+            self._hear(Callback(command, request, frame.get("body")))
             return
         answer, code = self._asked.get(request), frame.get("errcode")
         if answer and not answer.done():
             answer.set_result(code if isinstance(code, int) else _NO_ANSWER)
+
+    def _hear(self, callback: Callback) -> None:
+        """Keep a callback. Not to read on instead would keep the answers to our frames away too."""
+        if self._heard.qsize() < MOST_HEARD:
+            self._heard.put_nowait(callback)
+            return
+        log.warning("callback turned away", command=callback.command)
+        if self._turned_away.qsize() < MOST_TURNED_AWAY:
+            self._turned_away.put_nowait(callback)
 
 
 @asynccontextmanager

@@ -6,8 +6,8 @@ import time
 import aiohttp
 import structlog
 
-from bots.wecom.aibot.connection import Callback, Login, open_connection
-from bots.wecom.aibot.events import Replaced, Understood, understand
+from bots.wecom.aibot.connection import Callback, Connection, Login, open_connection
+from bots.wecom.aibot.events import Asked, Chosen, Replaced, Understood, understand
 from bots.wecom.aibot.payload import BadPayloadError, read_payload
 from bots.wecom.aibot.session import Desk, Session
 from core.tasks import honour_cancellation
@@ -44,6 +44,7 @@ class Holder:
             ):
                 log.info("wecom ai bot connected", account=self._login.account)
                 session = Session(self._desk, connection, group)
+                group.create_task(self._turn_away(connection, session))
                 try:
                     await session.resume()
                     while True:
@@ -56,17 +57,28 @@ class Holder:
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
 
+    async def _turn_away(self, connection: Connection, session: Session) -> None:
+        """Tell those who came when there was too much to do."""
+        while True:
+            honour_cancellation()
+            callback = await connection.turned_away()
+            event = self._understood(callback)
+            if isinstance(event, Asked | Chosen):
+                await session.turn_away(callback.request, event)
+
     async def _take(self, callback: Callback, session: Session) -> None:
         event = self._understood(callback)
-        if isinstance(event, Replaced):
-            raise ReplacedError
         if event:
             await session.take(callback.request, event)
 
     def _understood(self, callback: Callback) -> Understood | None:
+        """What is to be served; raises ReplacedError."""
         try:
             payload = read_payload(callback.body)
         except BadPayloadError:
             log.warning("callback not understood", command=callback.command)
             return None
-        return understand(payload, self._login.account, time.time())
+        event = understand(payload, self._login.account, time.time())
+        if isinstance(event, Replaced):
+            raise ReplacedError
+        return event

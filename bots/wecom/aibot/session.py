@@ -24,8 +24,9 @@ from bots.wecom.aibot.intake import Intake
 from bots.wecom.aibot.streams import Streams
 from bots.wecom.aibot.words import BUSY, language_of
 from bots.wecom.errors import ApiError
+from bots.wecom.patience import insist
 from bots.wecom.words import say
-from core.errors import StoreUnavailableError
+from core.errors import PlatformAwayError, StoreUnavailableError
 from core.personas import Personas
 
 log = structlog.get_logger()
@@ -34,6 +35,8 @@ MOST_AT_ONCE = 64
 ACCEPT_SECONDS = 3.0
 """For so long a question is offered to a Redis that is away; WeCom does not bring it again."""
 ACCEPT_PAUSE_SECONDS = 0.2
+BUSY_SECONDS = 30.0
+"""For so long we try to say that a question was not taken."""
 SETTLE_SECONDS = 5.0
 """Longer than a question is offered."""
 
@@ -71,6 +74,22 @@ class Session:
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
 
+    async def turn_away(self, request: str, asked: Asked | Chosen) -> None:
+        """Say that a question was not taken, where there is a stream to say it in."""
+        message = asked.message
+        if STREAM not in message.envelope:
+            return
+        words = say(BUSY, language_of(message.text))
+        body = replies.stream(stream_of(message), words, ends=True)
+
+        async def call() -> None:
+            await self._connection.ask("aibot_respond_msg", body, request)
+
+        try:
+            await insist(call, asyncio.sleep, BUSY_SECONDS)
+        except (ApiError, PlatformAwayError) as error:
+            log.warning("nobody was told", message=message.digest, error=type(error).__name__)
+
     async def settle(self) -> None:
         """Wait until what was taken is written down or turned away."""
         if self._serving:
@@ -95,13 +114,12 @@ class Session:
 
     async def _ask(self, asked: Asked | Chosen, request: str) -> None:
         message = asked.message
-        request = request if STREAM in message.envelope else ""
-        owed = Owed(stream_of(message), message.address, message.envelope[CHAT], request)
+        shown_in = request if STREAM in message.envelope else ""
+        owed = Owed(stream_of(message), message.address, message.envelope[CHAT], shown_in)
         if await self._accept(asked, owed):
             self._follow(owed, feedback_id(message))
-        elif request:
-            body = replies.stream(owed.stream, say(BUSY, language_of(message.text)), ends=True)
-            await self._connection.ask("aibot_respond_msg", body, request)
+        else:
+            await self.turn_away(request, asked)
 
     async def _accept(self, asked: Asked | Chosen, owed: Owed) -> bool:
         """Write a question down; it is entered first, so that no crash can come in between."""

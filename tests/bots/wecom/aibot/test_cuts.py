@@ -5,10 +5,12 @@ import random
 
 import pytest
 
+from bots.wecom.aibot import words
 from bots.wecom.aibot.book import Book, Owed
 from bots.wecom.aibot.ear import bot_name
 from config.settings import WeComSettings
 from core.inbox import Inbox
+from core.lanes import Receipt
 from core.messages import Address
 
 RETURNS = "七天内可以退货，请在订单页申请。"
@@ -96,6 +98,57 @@ async def test_who_was_heard_but_not_written_down_is_asked_to_write_again(
     async with open_bots(socket_bot):
         await wecom.wait_for(lambda: exchange.over)
     assert exchange.text == LOST
+
+
+async def test_who_is_turned_away_is_told_although_wecom_is_busy_at_first(
+    open_bots, wecom, socket_bot, monkeypatch
+):
+    async def full(*_):
+        return Receipt.BACKLOG_FULL
+
+    monkeypatch.setattr(Inbox, "accept", full)
+    socket_bot.socket.refusals.append(("aibot_respond_msg", BUSY))
+    async with open_bots(socket_bot):
+        await wecom.wait_for(lambda: socket_bot.socket.logins > 1)
+        exchange = socket_bot.asks("lihua", "怎么退货？")
+        await wecom.wait_for(lambda: exchange.over)
+    assert (exchange.text, socket_bot.socket.refusals) == (words.BUSY["zh"], [])
+
+
+async def test_in_a_flood_while_nothing_can_be_written_down_each_is_answered_or_turned_away(
+    open_bots, wecom, socket_bot, monkeypatch, capsys
+):
+    monkeypatch.setattr("bots.wecom.aibot.connection.MOST_HEARD", 3)
+    monkeypatch.setattr("bots.wecom.aibot.session.MOST_AT_ONCE", 1)
+    goes_on, accept = asyncio.Event(), Inbox.accept
+
+    async def held_up(*arguments):
+        await goes_on.wait()
+        return await accept(*arguments)
+
+    monkeypatch.setattr(Inbox, "accept", held_up)
+    async with open_bots(socket_bot):
+        await wecom.wait_for(lambda: socket_bot.socket.logins > 1)
+        exchanges = [socket_bot.asks(f"user{number}", "怎么退货？") for number in range(9)]
+        await wecom.wait_for(lambda: any(exchange.over for exchange in exchanges))
+        goes_on.set()
+        await wecom.wait_for(lambda: all(exchange.over for exchange in exchanges))
+    texts = [exchange.text for exchange in exchanges]
+    assert set(texts) == {words.BUSY["zh"], RETURNS}
+    assert capsys.readouterr().out.count("callback turned away") == texts.count(words.BUSY["zh"])
+
+
+async def test_a_flood_does_not_hide_that_another_connection_took_our_place(
+    open_bots, wecom, socket_bot, monkeypatch
+):
+    monkeypatch.setattr("bots.wecom.aibot.connection.MOST_HEARD", 0)
+    async with open_bots(socket_bot) as house:
+        await wecom.wait_for(lambda: socket_bot.socket.logins > 1)
+        await socket_bot.socket._send_away()
+        (ears,) = house.ears
+        async with asyncio.timeout(5):
+            while "another program connected" not in str((await ears.part()).facts):
+                await asyncio.sleep(0.01)
 
 
 def strike(socket, dice):
