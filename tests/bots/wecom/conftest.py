@@ -15,7 +15,9 @@ from peers.wecom_kf_people import KfDesk
 
 from bots.house import House, Role
 from bots.wecom.api import WeComApi, open_session
-from config.settings import HttpSettings
+from bots.wecom.callback import Callback
+from config.settings import HttpSettings, WeComSettings
+from core.inbox import Inbox
 from core.redis import Store
 
 AGENT, APP_SECRET, KF_SECRET = 1000002, "app-secret", "kf-secret"
@@ -143,3 +145,29 @@ async def kf_house(
     """XiaoQ at a kf account."""
     async with open_house(entry(corp, kf_secret=KF_SECRET)) as house:
         yield house
+
+
+@pytest.fixture
+async def worker(open_house: Callable[..., Any], settings: dict[str, Any]) -> AsyncIterator[House]:
+    """XiaoQ without ears, with the account of the module's `settings`."""
+    async with open_house(settings, role=Role.WORKER) as house:
+        yield house
+
+
+@pytest.fixture
+def open_part(worker: House, settings: dict[str, Any]) -> Callable[..., Any]:
+    """A part of the account, opened by `opener`, around an inbox of one's own."""
+
+    def opened(opener: Callable[..., Any], inbox: Inbox | None = None, **more: Any) -> Any:
+        section = WeComSettings(**settings)
+        return opener(
+            section,
+            Callback(section, worker.store),
+            store=worker.store,
+            inbox=inbox or worker.inbox,
+            feedback=worker.feedback,
+            metrics=worker.metrics,
+            **more,
+        )
+
+    return opened

@@ -1,18 +1,17 @@
 """A process of the company's own app dies at any moment; what it left is finished by the next."""
 
 import time
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
+from functools import partial
 
 import pytest
 from company import free_port
 from mortal import KilledError, Life, MortalInbox, Record, ready, reply_of
 
-from bots.house import Role
 from bots.http import open_door
 from bots.wecom.account import open_app
-from bots.wecom.callback import Callback
 from bots.wecom.events import CHANNEL
-from config.settings import HttpSettings, WeComSettings
+from config.settings import HttpSettings
 from core.health import Health
 from core.messages import Address, Message
 from core.turn import Turn
@@ -28,30 +27,9 @@ def settings(entry, corp, app):
 
 
 @pytest.fixture
-async def worker(open_house, settings):
-    """XiaoQ without ears."""
-    async with open_house(settings, role=Role.WORKER) as house:
-        yield house
-
-
-@pytest.fixture
-def open_account(worker, settings):
+def open_account(open_part):
     """The app's account around an inbox of one's own."""
-
-    @asynccontextmanager
-    async def opened(inbox=None):
-        section = WeComSettings(**settings)
-        async with open_app(
-            section,
-            Callback(section, worker.store),
-            store=worker.store,
-            inbox=inbox or worker.inbox,
-            feedback=worker.feedback,
-            metrics=worker.metrics,
-        ) as account:
-            yield account
-
-    return opened
+    return partial(open_part, open_app)
 
 
 @pytest.mark.parametrize("dies_at", [1, 2])

@@ -1,16 +1,14 @@
 """A process that serves kf dies at any moment; what it left is finished by the next."""
 
 import time
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
+from functools import partial
 
 import pytest
 from mortal import KilledError, Life, MortalInbox, Record, ready, reply_of
 
-from bots.house import Role
-from bots.wecom.callback import Callback
 from bots.wecom.kf.account import open_kf
 from bots.wecom.kf.events import Desk
-from config.settings import WeComSettings
 from core.messages import Message
 from core.tasks import beside
 from core.turn import Turn
@@ -27,32 +25,9 @@ def settings(entry, corp, desk):
 
 
 @pytest.fixture
-async def worker(open_house, settings):
-    """XiaoQ without ears."""
-    async with open_house(settings, role=Role.WORKER) as house:
-        yield house
-
-
-@pytest.fixture
-def open_account(worker, settings):
+def open_account(open_part, worker):
     """The kf account around an inbox of one's own."""
-
-    @asynccontextmanager
-    async def opened(inbox=None):
-        section = WeComSettings(**settings)
-        async with open_kf(
-            section,
-            Callback(section, worker.store),
-            store=worker.store,
-            inbox=inbox or worker.inbox,
-            feedback=worker.feedback,
-            personas=worker.personas,
-            memory=worker.memory,
-            metrics=worker.metrics,
-        ) as account:
-            yield account
-
-    return opened
+    return partial(open_part, open_kf, personas=worker.personas, memory=worker.memory)
 
 
 @pytest.mark.parametrize("dies_at", range(1, 13))
