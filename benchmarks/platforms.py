@@ -8,8 +8,9 @@ one    accept to first text on the platform, one customer, and the model's own t
 many   customers write 3 messages each at a rate: acknowledgements, answers, CPU per message
 kill   kill -9 of XiaoQ and its Redis in the middle of traffic: lost, answered twice, out of order
 
-XiaoQ and its Redis have one core; the fake, the model and the customers have the other. Telegram
-calls the webhook, Slack posts events, WeCom rings for its kf and posts what members write.
+XiaoQ and its Redis have one core, as one process or, with --halves, as a gateway that takes in and a
+worker that answers. The fake, the model and the customers have the other core. Telegram calls the
+webhook, Slack posts events, WeCom rings for its kf and posts what members write.
 """
 
 import argparse
@@ -316,12 +317,13 @@ async def main() -> None:
     parser.add_argument("--rate", type=float, default=200)
     parser.add_argument("--kills", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--halves", action="store_true", help="gateway and worker apart")
     options = parser.parse_args()
     print(f"{describe()} · {options.platform}")
     os.sched_setaffinity(0, {1})
     with tempfile.TemporaryDirectory() as folder:
         async with stub_model("1") as model, SIDES[options.platform]() as side:
-            product = Product(Path(folder) / "var", model, cores="0")
+            product = Product(Path(folder) / "var", model, cores="0", halves=options.halves)
             product.port = 18_000 + os.getpid() % 1000
             public = {"XIAOQ_TELEGRAM__PUBLIC_URL": product.base}
             product.extra = side.settings | public

@@ -17,6 +17,8 @@ from uuid import uuid4
 
 import aiohttp
 
+from core.sockets import socket_folder
+
 ROOT = Path(__file__).parent.parent
 TICK = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -32,7 +34,9 @@ class Product:
     places: int = 256
     """Answers that the model gives at a time."""
     port: int = 0
-    process: subprocess.Popen[bytes] | None = None
+    halves: bool = False
+    """A gateway and a worker, each in a process of its own, on the same cores."""
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     extra: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -43,10 +47,21 @@ class Product:
     async def start(self) -> float:
         """Start it; returns the seconds until it was ready."""
         self.port = self.port or free_port()
+        began = time.perf_counter()
+        self.processes.clear()
+        if not self.halves:
+            await self._start_process("all", self.port, {})
+        else:
+            await self._start_process("worker", free_port(), {})
+            redis = socket_folder(self.state / "redis", "redis.sock") / "redis.sock"
+            await self._start_process("gateway", self.port, {"XIAOQ_REDIS__URL": f"unix://{redis}"})
+        return time.perf_counter() - began
+
+    async def _start_process(self, role: str, port: int, more: dict[str, str]) -> None:
         model = {"url": self.model_url, "model": "stub"}
         endpoints = [model | {"concurrency": self.places, "queue": 10000}]
         settings = {
-            "XIAOQ_HTTP__PORT": str(self.port),
+            "XIAOQ_HTTP__PORT": str(port),
             "XIAOQ_STATE_DIR": str(self.state),
             "XIAOQ_INFERENCE__ENDPOINTS": json.dumps(endpoints if self.model_url else []),
             "XIAOQ_LIMITS__PER_MINUTE": "1000000",
@@ -57,46 +72,45 @@ class Product:
             name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
         }
         log = (self.state.parent / "xiaoq.log").open("ab")
-        command = [sys.executable, "-m", "bots", "run"]
+        command = [sys.executable, "-m", "bots", "run", "--role", role]
         pin = ["taskset", "-c", self.cores] if self.cores else []
-        began = time.perf_counter()
         with log:
-            self.process = subprocess.Popen(  # noqa: ASYNC220 - forks and returns
+            process = subprocess.Popen(  # noqa: ASYNC220 - forks and returns
                 [*pin, *command],
                 cwd=ROOT,
-                env=environment | settings | self.extra,
+                env=environment | settings | self.extra | more,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
+        self.processes.append(process)
         async with aiohttp.ClientSession() as session:
-            while not await _is_ready(session, self.base):
-                if self.process.poll() is not None:
+            while not await _is_ready(session, f"http://127.0.0.1:{port}"):
+                if process.poll() is not None:
                     raise SystemExit(
                         f"XiaoQ did not start: {(self.state.parent / 'xiaoq.log').read_text()}"
                     )
                 await asyncio.sleep(0.005)
-        return time.perf_counter() - began
 
     def kill(self) -> None:
         """`kill -9` of its process group and of its Redis."""
         for pid in self.pids():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        if self.process:
+        for process in self.processes:
             with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
     def stop(self) -> None:
         """Stop it as Ctrl-C does."""
-        if self.process:
-            self.process.send_signal(signal.SIGINT)
-            self.process.wait(60)
+        for process in reversed(self.processes):
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
 
     def pids(self) -> list[int]:
-        """XiaoQ's process and its Redis."""
-        found = [self.process.pid] if self.process else []
+        """XiaoQ's processes, and last its Redis."""
+        found = [process.pid for process in self.processes]
         needle = str(self.state / "redis")
         for entry in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
@@ -107,9 +121,10 @@ class Product:
         return found
 
     def cpu_seconds(self) -> list[float]:
-        """CPU used so far, by process."""
+        """CPU used so far: by XiaoQ, by its Redis."""
         rows = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2] for pid in self.pids()]
-        return [sum(int(value) for value in row.split()[11:13]) / TICK for row in rows]
+        used = [sum(int(value) for value in row.split()[11:13]) / TICK for row in rows]
+        return [sum(used[:-1]), used[-1]]
 
     def memory_mb(self) -> list[float]:
         """Resident memory now, by process."""
