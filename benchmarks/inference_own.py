@@ -4,7 +4,7 @@
 
 The scheduler is the real one, under a model without weights (`tests/peers/exl2_fake.py`). Its own
 time is taken off, so what is left is what stands between it and the model server: letting jobs in,
-and saying in our words what it says. That of the sampler's and filter's hooks is not in it.
+and saying in our words what it says. Drawing tokens (`inference/engines/drawing.py`) is not in it.
 """
 
 import statistics
