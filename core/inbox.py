@@ -42,6 +42,7 @@ class Inbox:
     def __init__(self, store: Store, settings: InboxSettings, partitions: int) -> None:
         self._store = store
         self._settings = settings
+        self._seen_ms = int(settings.seen_hours * 3_600_000)
         self.seats: Callable[[Partition], AbstractAsyncContextManager[Seat | None]] = nobody
         self.partitions = tuple(Partition(number) for number in range(partitions))
         self._accept = Script(store, ACCEPT)
@@ -90,7 +91,7 @@ class Inbox:
             conversation,
             settings.lane_length,
             -(-settings.backlog // len(self.partitions)),
-            int(settings.seen_hours * 3_600_000),
+            self._seen_ms,
             GROUP,
         ]
         async with self.seats(partition) as seat:
@@ -104,6 +105,11 @@ class Inbox:
             if seat and handed:
                 _fill(seat, partition, handed, message)
         return Receipt(receipt)
+
+    def passing(self, message: Message) -> Effect:
+        """The effect after which `accept` finds a message a duplicate: somebody else answers it."""
+        key = self.partition(message.address.key).key("seen", message.digest)
+        return ("SET", key, "", "PX", str(self._seen_ms))
 
     async def amend(self, message: Message) -> Amendment:
         """Put an edited message in the place of the waiting one with its id.

@@ -108,23 +108,27 @@ class Intake:
             event = understand(item, customer, time.time())
             if isinstance(event, Asked):
                 await self._hear(customer, event)
-            elif event and await self._records.is_new(customer, item.msgid):
-                await self._act(customer, event, item.msgid)
+            elif event and not await self._records.is_done(customer, item.msgid):
+                effects = await self._act(customer, event, item.msgid)
+                await self._records.write([*effects, *self._records.done(customer, item.msgid)])
+                if isinstance(event, Failed):
+                    self._metrics.undelivered.labels(CHANNEL, event.reason).inc()
 
-    async def _act(self, customer: Customer, event: Event, msgid: str) -> None:
+    async def _act(self, customer: Customer, event: Event, msgid: str) -> list[Effect]:
+        """Do what may be done again, and say what has to be written down."""
         match event:
             case Entered():
-                await self._welcome(customer, event, msgid)
+                return await self._welcome(customer, event, msgid)
             case Served(words):
-                effects = self._transcript.add(customer, SERVICER, words)
-                moved = self._records.moved(customer, State.SERVICER)
-                await self._records.write([*effects, *moved])
+                said = self._transcript.add(customer, SERVICER, words)
+                return [*said, *self._records.moved(customer, State.SERVICER)]
             case Moved():
-                await self._follow_move(customer, event, msgid)
+                return await self._follow_move(customer, event, msgid)
             case Failed():
-                await self._note_failure(customer, event)
+                return [self._failure(customer, event)]
             case Recalled(message):
                 await self._inbox.amend(message)
+        return []
 
     async def _hear(self, customer: Customer, asked: Asked) -> None:
         """A customer's words: for the inbox, or aside while a person has the customer."""
@@ -132,29 +136,36 @@ class Intake:
         wrote = self._records.wrote(customer, asked.written_at)
         if asked.vote and await self._feedback.take(asked.vote, customer.user, CHANNEL):
             await self._records.write(wrote)
-            await self._say(customer, say(THANKS, self._language(customer)), asked.message.id)
+            await self._say(customer, say(THANKS, self._language(customer)), "thanks")
         elif await self._is_held(customer, record):
             await self._put_aside(customer, asked.message, wrote)
         else:
             await self._accept(customer, asked.message, record, wrote)
 
     async def _is_held(self, customer: Customer, record: Record) -> bool:
-        """Whether a person has the customer; looked at again if that is known since a while."""
+        """Whether a person has the customer; looked at again if that is known since a while.
+
+        Where WeCom cannot say it now, no: before an answer leaves it is asked again, with patience.
+        What is put aside is not.
+        """
         if not record.is_held or record.is_fresh:
             return record.is_held
         try:
             async with asyncio.timeout(SIGN_SECONDS):
                 return await self._sessions.state(customer) in HELD
         except (ApiError, TimeoutError):
-            return True
+            return False
 
     async def _put_aside(
         self, customer: Customer, message: Message, wrote: Sequence[Effect]
     ) -> None:
-        """Keep what was said to a person."""
-        if await self._records.is_new(customer, message.id):
-            words = message.text or f"[{message.attachments[0].kind}]"
-            await self._records.write([*wrote, *self._transcript.add(customer, CUSTOMER, words)])
+        """Keep what was said to a person, who answers it."""
+        if await self._records.is_done(customer, message.id):
+            return
+        words = message.text or f"[{message.attachments[0].kind}]"
+        said = self._transcript.add(customer, CUSTOMER, words)
+        done = [*self._records.done(customer, message.id), self._inbox.passing(message)]
+        await self._records.write([*wrote, *said, *done])
 
     async def _accept(
         self, customer: Customer, message: Message, record: Record, wrote: Sequence[Effect]
@@ -174,32 +185,30 @@ class Intake:
                 await self._records.write(wrote)
                 await self._say(customer, say(TOO_FAST, self._language(customer)), "too fast")
 
-    async def _welcome(self, customer: Customer, entered: Entered, msgid: str) -> None:
-        await self._records.write(self._records.came_from(customer, entered.source))
-        if not _is_good(entered.code, entered.at):
-            return
-        persona = self._personas.route(customer.address).persona
-        await self._answer_event(customer, entered.code, msgid, content.welcome(persona))
+    async def _welcome(self, customer: Customer, entered: Entered, msgid: str) -> list[Effect]:
+        if _is_good(entered.code, entered.at):
+            persona = self._personas.route(customer.address).persona
+            await self._answer_event(customer, entered.code, msgid, content.welcome(persona))
+        return self._records.came_from(customer, entered.source)
 
     def _language(self, customer: Customer) -> str:
         return content.language_of(self._personas.route(customer.address).persona)
 
-    async def _follow_move(self, customer: Customer, moved: Moved, msgid: str) -> None:
+    async def _follow_move(self, customer: Customer, moved: Moved, msgid: str) -> list[Effect]:
         """A servicer did something in the WeCom client."""
         state = State.ENDED if moved.change == ENDED else State.SERVICER
-        await self._records.write(self._records.moved(customer, state))
         if state is State.ENDED and _is_good(moved.code, moved.at):
             words = content.text(say(BACK, self._language(customer)))
             await self._answer_event(customer, moved.code, msgid, words)
+        return self._records.moved(customer, state)
 
-    async def _note_failure(self, customer: Customer, failed: Failed) -> None:
+    def _failure(self, customer: Customer, failed: Failed) -> Effect:
         log.warning(
             "message did not arrive",
             channel=CHANNEL,
             conversation=customer.address.key,
             reason=failed.reason,
         )
-        self._metrics.undelivered.labels(CHANNEL, failed.reason).inc()
         fields = {
             "channel": CHANNEL,
             "account": customer.address.account,
@@ -208,8 +217,7 @@ class Intake:
             "reason": failed.reason,
             "sent_as": failed.msgid,
         }
-        partition = self._inbox.partition(customer.address.key)
-        await self._records.write([audit_record(partition, fields)])
+        return audit_record(self._inbox.partition(customer.address.key), fields)
 
     async def _answer_event(
         self, customer: Customer, code: str, msgid: str, words: content.Content
@@ -223,11 +231,14 @@ class Intake:
             log.info("event not answered", channel=CHANNEL, error=type(error).__name__)
 
     async def _say(self, customer: Customer, words: str, name: str) -> None:
-        """Say something that nobody misses if it does not arrive."""
+        """Say something that nobody misses if it does not arrive; under a name once a minute."""
+        name = f"{name}/{int(time.time() / 60)}"
+        if await self._records.is_done(customer, name):
+            return
         body = {
             "touser": customer.user,
             "open_kfid": customer.open_kfid,
-            "msgid": content.msgid_of(customer.address.key, f"{name}/{int(time.time() / 60)}"),
+            "msgid": content.msgid_of(customer.address.key, name),
             **content.text(words),
         }
         try:
@@ -235,8 +246,8 @@ class Intake:
                 await self._api.call("kf/send_msg", body)
         except (ApiError, TimeoutError) as error:
             log.info("sign not shown", channel=CHANNEL, error=type(error).__name__)
-            return
-        await self._records.write(self._records.counted(customer))
+        done = self._records.done(customer, name)
+        await self._records.write([*self._records.counted(customer), *done])
 
 
 def _is_good(code: str, given_at: float) -> bool:

@@ -91,18 +91,20 @@ class Records:
             str(source or ""),
         )
 
-    async def is_new(self, customer: Customer, msgid: str) -> bool:
-        """Whether an item is read for the first time; what the inbox takes it knows by itself."""
-        partition = self._inbox.partition(customer.address.key)
-        key = partition.key("kf-item", f"{customer.open_kfid}/{msgid}")
+    async def is_done(self, customer: Customer, name: str) -> bool:
+        """Whether an item was acted on, or something was said to a customer, under this name."""
         try:
-            return bool(await self._store.set(key, "", nx=True, ex=KEPT_SECONDS))
+            return bool(await self._store.exists(self._done_key(customer, name)))
         except UNAVAILABLE as error:
             raise StoreUnavailableError from error
 
     async def write(self, effects: Sequence[Effect]) -> None:
         """Carry effects out by themselves."""
         await run_effects(self._store, effects)
+
+    def done(self, customer: Customer, name: str) -> list[Effect]:
+        """It is done, in the very step that does it; what the inbox takes it knows by itself."""
+        return [("SET", self._done_key(customer, name), "", "EX", str(KEPT_SECONDS))]
 
     def wrote(self, customer: Customer, at: float) -> list[Effect]:
         """The customer wrote: all messages may be sent again."""
@@ -124,6 +126,10 @@ class Records:
         key = self._key(customer)
         pairs = [part for pair in fields.items() for part in pair]
         return [("HSET", key, *pairs), ("EXPIRE", key, str(KEPT_SECONDS))]
+
+    def _done_key(self, customer: Customer, name: str) -> str:
+        partition = self._inbox.partition(customer.address.key)
+        return partition.key("kf-item", f"{customer.open_kfid}/{name}")
 
     def _key(self, customer: Customer) -> str:
         conversation = customer.address.key

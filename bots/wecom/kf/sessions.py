@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from bots.wecom.api import WeComApi
-from bots.wecom.errors import RefusedError
+from bots.wecom.errors import AwayError, RefusedError
 from bots.wecom.kf.events import Customer
 from bots.wecom.kf.records import Record, Records, State
 
@@ -48,7 +48,7 @@ class Sessions:
         if record and record.is_fresh and record.state is not None:
             return record.state
         answer = await self._api.call("kf/service_state/get", _names(customer))
-        return await self._note(customer, State(int(answer["service_state"])))
+        return await self._note(customer, _state_in(answer))
 
     async def own(self, customer: Customer, record: Record | None = None) -> State:
         """Make a new session ours; the state it is in then."""
@@ -106,6 +106,13 @@ class Sessions:
     async def _note(self, customer: Customer, state: State) -> State:
         await self._records.write(self._records.moved(customer, state))
         return state
+
+
+def _state_in(answer: Mapping[str, Any]) -> State:
+    try:
+        return State(int(answer["service_state"]))
+    except (LookupError, ValueError, TypeError):
+        raise AwayError("kf/service_state/get: makes no sense") from None
 
 
 def _names(customer: Customer) -> dict[str, str]:
