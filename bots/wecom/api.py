@@ -32,6 +32,8 @@ KEPT_SECONDS = 60.0
 FIRST_HOLD_SECONDS = 1.0
 LONGEST_HOLD_SECONDS = 60.0
 """WeCom does not say how long "too many" holds; its shortest window is a minute."""
+LONGEST_TOLD_SECONDS = 300.0
+"""Whoever says longer, such as a proxy on the way, is asked again after this."""
 
 Params = Mapping[str, str]
 NOTHING: Params = {}
@@ -132,7 +134,7 @@ class WeComApi:
         try:
             answer = json.loads(raw)
             code = int(answer.get("errcode", 0))
-        except (ValueError, TypeError, AttributeError, RecursionError):
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             raise AwayError(f"{method}: status {response.status}") from None
         if code in TOO_MANY:
             raise self._hold(method, wait, code)
@@ -146,7 +148,9 @@ class WeComApi:
     def _hold(self, method: str, wait: str, code: int = 0) -> TooManyError:
         """Note that there were too many calls of a method: nobody here repeats it sooner."""
         _, before = self._held.get(method, (0.0, FIRST_HOLD_SECONDS / 2))
-        seconds = float(wait) if wait.isdigit() else min(2 * before, LONGEST_HOLD_SECONDS)
+        told = wait.isascii() and wait.isdigit()
+        seconds = float(wait) if told else min(2 * before, LONGEST_HOLD_SECONDS)
+        seconds = min(max(seconds, FIRST_HOLD_SECONDS), LONGEST_TOLD_SECONDS)
         self._held[method] = (time.monotonic() + seconds, seconds)
         return TooManyError(seconds, code)
 

@@ -27,9 +27,9 @@ MEMBER_PER_MINUTE = 15
 MEMBER_BURST = 15
 """WeCom drops what is more than 30 messages a minute or 1,000 an hour to a member, without a word
 (developer.work.weixin.qq.com/document/path/90312)."""
-LEAST_CHECK_SECONDS = 300
-CHECK_SPREAD = 1_200
-"""Intervals lie between 5 and 25 minutes: longer than a reply is ever repeated."""
+LEAST_CHECK_SECONDS = 3 * 3_600
+CHECK_SPREAD = 3_600
+"""Intervals lie between 3 hours and the 4 that WeCom allows: a reply can be repeated for long."""
 NEVER_SECONDS = 3_600.0
 
 

@@ -29,7 +29,7 @@ REST_SECONDS = 60.0
 """A refused secret is not tried again for so long, by any process."""
 
 AWAY_SECONDS = 1.0
-"""Where WeCom was away, those who wait for the same token do not ask one after the other."""
+"""Where WeCom was away, or gave the token that failed, those who wait for the same token do not ask one after the other."""
 
 Fetch = Callable[[], Awaitable[tuple[str, float]]]
 """Asks WeCom for a token and its seconds. Raises ApiError."""
@@ -47,6 +47,8 @@ class Tokens:
         self._lock_key = f"xq:wecom:{{{name}}}:lock"
         self._renewing = asyncio.Lock()
         self._away_until = 0.0
+        self._same_until = 0.0
+        """So long nobody asks again: WeCom gave the token that it does not take."""
         self._known: tuple[str, float] | None = None
         """What was read last, and until when this process trusts it without asking Redis."""
 
@@ -72,13 +74,14 @@ class Tokens:
             try:
                 async with lock:
                     cached = await self._cached()
-                    return cached if cached and cached != failed else await self._ask()
+                    is_same = cached == failed and self._same_until <= time.monotonic()
+                    return cached if cached and not is_same else await self._ask(failed)
             except LockError:
                 raise AwayError("gettoken: took too long") from None
             except UNAVAILABLE as error:
                 raise StoreUnavailableError from error
 
-    async def _ask(self) -> str:
+    async def _ask(self, failed: str) -> str:
         """Fetch a token; the lock is held."""
         refused = await self._store.get(self._refused_key)
         if refused:
@@ -92,6 +95,8 @@ class Tokens:
             log.error("secret refused", code=error.code)  # noqa: TRY400
             await self._store.set(self._refused_key, str(error.code), px=int(REST_SECONDS * 1000))
             raise
+        if token == failed:
+            self._same_until = time.monotonic() + AWAY_SECONDS
         left = max(seconds - SPARE_SECONDS, seconds / 2)
         await self._store.set(self._key, token, px=max(1, int(left * 1000)))
         self._known = (token, time.monotonic() + TRUST_SECONDS)

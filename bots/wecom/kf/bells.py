@@ -24,6 +24,8 @@ class Bell:
     """What rang last; empty if nothing waits."""
     cursor: str
     """How far the account has been read; empty before the first time."""
+    since: float = 0.0
+    """What was said before is passed over, until all of the first time was read."""
 
     @property
     def token(self) -> str:
@@ -58,16 +60,18 @@ class Bells:
 
     async def look(self, open_kfid: str) -> Bell:
         """The bell that waits and the cursor."""
-        rung, cursor = await _ask(self._store.hmget(self._key(open_kfid), ("bell", "cursor")))
-        return Bell(str(rung or ""), str(cursor or ""))
+        names = ("bell", "cursor", "since")
+        rung, cursor, since = await _ask(self._store.hmget(self._key(open_kfid), names))
+        return Bell(str(rung or ""), str(cursor or ""), float(since or 0.0))
 
     async def answered(self, open_kfid: str, bell: Bell) -> bool:
         """Take a bell away; False if another rang since."""
         return bool(await _ask(self._answer([self._key(open_kfid)], [bell.rung])))
 
-    async def move_cursor(self, open_kfid: str, cursor: str) -> None:
-        """Note how far the account has been read."""
-        await _ask(self._store.hset(self._key(open_kfid), "cursor", cursor))
+    async def move_cursor(self, open_kfid: str, cursor: str, since: float = 0.0) -> None:
+        """Note how far the account has been read, and what is passed over further on."""
+        place = {"cursor": cursor, "since": str(since)}
+        await _ask(self._store.hset(self._key(open_kfid), mapping=place))
 
     def _key(self, open_kfid: str) -> str:
         return f"{self.name(open_kfid)}:kf"

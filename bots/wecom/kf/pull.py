@@ -209,18 +209,19 @@ class Puller:
 
     async def _read_pages(self, open_kfid: str, bell: Bell, lock: Lock) -> None:
         cursor = bell.cursor
-        since = 0.0 if cursor else time.time() - OLD_SECONDS
+        since = bell.since if cursor else time.time() - OLD_SECONDS
         empty = 0
         while empty < MOST_EMPTY_PAGES:
             honour_cancellation()
             page = await self._page(open_kfid, cursor, bell.token)
             items = page.get("msg_list") or []
             await self._intake.take(items, open_kfid, since)
-            cursor = str(page.get("next_cursor") or cursor)
-            await self._bells.move_cursor(open_kfid, cursor)
-            if page.get("has_more") != 1:
+            before, cursor = cursor, str(page.get("next_cursor") or cursor)
+            is_last = page.get("has_more") != 1
+            await self._bells.move_cursor(open_kfid, cursor, 0.0 if is_last else since)
+            if is_last:
                 return
-            empty = 0 if items else empty + 1
+            empty = 0 if items and cursor != before else empty + 1
             await lock.reacquire()
         raise AwayError("kf/sync_msg: more is promised than comes")
 

@@ -106,3 +106,21 @@ async def test_a_refused_call_is_not_repeated(api, wecom):
     with pytest.raises(RefusedError):
         await insist(lambda: api.call("agent/get", params=AGENT), pause)
     assert len(wecom.called("agent/get")) == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [("7", 7), ("0", 0.2), ("00", 0.2), ("99999999999", 300), ("²", 0.2), ("soon", 0.2)],
+)
+async def test_how_long_a_method_rests_is_bounded_whatever_was_told(api, told, seconds):
+    assert api._hold("agent/get", told).seconds == seconds
+    assert 0.2 <= api._hold("agent/get", "").seconds <= 300
+
+
+@pytest.mark.parametrize("raw", [b'{"errcode": 1e999}', b"[]", b"null", b'{"errcode": null}', b""])
+async def test_an_answer_without_sense_is_an_outage(api, monkeypatch, raw):
+    class Said:
+        status, headers = 200, {}
+
+    with pytest.raises(AwayError):
+        api.judge("agent/get", Said(), raw)

@@ -65,3 +65,11 @@ async def test_a_member_is_not_written_to_faster_than_wecom_shows(say, app):
     assert not any(delivery.pauses for delivery in deliveries[:15])
     assert 0 < deliveries[15].pauses[0] <= 4
     assert len(app.texts("lihua")) == 16
+
+
+async def test_a_part_that_is_sent_again_hours_later_is_shown_once(say, app, wecom):
+    """So long can an outage last that began when WeCom's confirmation got lost."""
+    await say("好的", "m1")
+    wecom.clock.pass_time(3 * 3600)
+    await say("好的", "m1")
+    assert app.texts("lihua") == ["好的"]

@@ -7,6 +7,7 @@ import pytest
 
 from bots.wecom.api import WeComApi, open_session
 from bots.wecom.errors import AwayError, SecretError
+from bots.wecom.tokens import Tokens
 
 AGENT = {"agentid": "1000002"}
 
@@ -93,3 +94,19 @@ async def test_neither_token_nor_secret_shows_in_logs_or_errors(api, wecom, capl
 async def test_no_key_in_redis_holds_the_secret(api, store):
     await api.token()
     assert not [key async for key in store.scan_iter("*app-secret*")]
+
+
+async def test_a_token_that_is_refused_and_given_again_is_not_asked_for_by_everybody(store):
+    """Within its time WeCom gives the same one, even where it does not take it."""
+    asked = 0
+
+    async def fetch():
+        nonlocal asked
+        asked += 1
+        return "token", 7200.0
+
+    tokens = Tokens(store, "wwcorp1", "app-secret", fetch)
+    assert await tokens.current() == "token"
+    given = await asyncio.gather(*(tokens.renew("token") for _ in range(20)))
+    assert given == ["token"] * 20
+    assert asked == 2

@@ -185,3 +185,39 @@ async def test_only_the_first_pull_ever_passes_over_what_is_old(puller, listenin
         await listening.until(2)
     assert listening.sinces[0] > 0
     assert listening.sinces[-1] == 0
+
+
+async def test_a_first_pull_that_was_cut_off_still_passes_over_what_is_old(
+    kf_api, store, bells, desk
+):
+    class Failing(Listening):
+        async def take(self, items, open_kfid, since):
+            await super().take(items, open_kfid, since)
+            if len(self.heard) == 1:
+                self.errors = [FullError()]
+
+    listening, desk.page = Failing(), 1
+    with desk.silence():
+        for number in range(3):
+            desk.says("wmA", str(number))
+    async with beside(Puller(kf_api, store, bells, listening).run()):
+        await listening.until(3)
+    assert listening.heard[:3] == ["0", "1", "2"]
+    assert len(set(listening.sinces[:4])) == 1
+    assert listening.sinces[0] > 0
+
+
+async def test_a_page_that_leads_nowhere_is_not_read_without_end(
+    puller, listening, desk, bells, store, monkeypatch
+):
+    page = {"msg_list": [{"text": {"content": "等等"}}], "has_more": 1, "next_cursor": ""}
+
+    async def same(*_):
+        return page
+
+    monkeypatch.setattr(puller, "_page", same)
+    async with Lock(store, f"{bells.name(desk.id)}:pull", timeout=30, thread_local=False) as lock:
+        with pytest.raises(AwayError):
+            async with asyncio.timeout(20):
+                await puller._read_pages(desk.id, await bells.look(desk.id), lock)
+    assert len(listening.heard) == 100
