@@ -1,8 +1,9 @@
 """What a callback has to prove before it is heard: signature, time, that it is new, and its seal.
 
 401 for what was not signed with our token, 403 for what was but is stale, a replay or not sealed
-for us; neither says why. A callback is remembered before it is acted on, and refused when exactly
-it comes again; WeCom's own repeats are signed anew.
+for us; neither says why. A callback is remembered once it was acted on, and refused when exactly it
+comes again. Not before: WeCom does not promise to sign its own repeats anew, and a process that was
+killed in between would have the message refused. What two of them at once do, they do once.
 """
 
 import asyncio
@@ -59,10 +60,11 @@ class Door:
             return error_response(408)
         try:
             text = self._open(request.query, _sealed(read, body))
-            await self._remember(request.query)
-            answer = await self._taken(take, text, request.query)
+            await self._refuse_known(request.query)
+            answer = await take(text)
         except (ForgedError, SealError) as error:
             return _refuse(request, error)
+        await self._remember(request.query)
         return web.Response(text=answer, content_type=content_type)
 
     def _open(self, query: Mapping[str, str], sealed: str) -> str:
@@ -76,25 +78,19 @@ class Door:
             raise SealError
         return self.seal.open(sealed)
 
-    async def _remember(self, query: Mapping[str, str]) -> None:
-        """Note that it was heard; SealError if it was before."""
+    async def _refuse_known(self, query: Mapping[str, str]) -> None:
+        """Raise SealError if exactly this was heard before."""
         try:
-            is_new = await self._store.set(_key(query), "", nx=True, ex=int(2 * WINDOW_SECONDS))
+            is_known = await self._store.exists(_key(query))
         except UNAVAILABLE as error:
             raise StoreUnavailableError from error
-        if not is_new:
+        if is_known:
             raise SealError
 
-    async def _taken(self, take: Take, text: str, query: Mapping[str, str]) -> str:
-        """Act on it; what could not be acted on may come again as it is."""
-        try:
-            return await take(text)
-        except SealError:
-            raise
-        except BaseException:
-            with suppress(*UNAVAILABLE):
-                await self._store.delete(_key(query))
-            raise
+    async def _remember(self, query: Mapping[str, str]) -> None:
+        """Note that it was heard; it was, whatever becomes of the note."""
+        with suppress(*UNAVAILABLE):
+            await self._store.set(_key(query), "", ex=int(2 * WINDOW_SECONDS))
 
 
 def _sealed(read: Read, body: bytes) -> str:

@@ -29,7 +29,8 @@ REST_SECONDS = 60.0
 """A refused secret is not tried again for so long, by any process."""
 
 AWAY_SECONDS = 1.0
-"""Where WeCom was away, or gave the token that failed, those who wait for the same token do not ask one after the other."""
+"""Where WeCom was away, or gave the token that failed again, those who wait for a token do not ask
+one after the other."""
 
 Fetch = Callable[[], Awaitable[tuple[str, float]]]
 """Asks WeCom for a token and its seconds. Raises ApiError."""

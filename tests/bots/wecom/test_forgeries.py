@@ -1,5 +1,7 @@
 """Callbacks that WeCom did not send, or did not send now, do nothing."""
 
+import asyncio
+
 import pytest
 from peers.wecom_callbacks import Letter, xml_of
 
@@ -108,3 +110,23 @@ async def test_a_signed_callback_without_sense_is_refused_or_passed_over(app_hou
     ]:
         seen = await corp.courier.post(corp.endpoint, corp.endpoint.letter(text))
         assert (text, seen.status) == (text, status)
+
+
+@pytest.mark.parametrize("name", ["nonce", "timestamp", "msg_signature"])
+@pytest.mark.parametrize("raw", [b"\xff", b"\xed\xa0\x80", b"%ff", b"%ED%A0%80", b"%00"])
+async def test_bytes_that_are_no_text_are_refused_as_any_forgery(app_house, corp, name, raw):
+    query = {"msg_signature": b"a", "timestamp": b"1700000000", "nonce": b"n", "echostr": b"e"}
+    line = b"&".join(b"%s=%s" % (k.encode(), v) for k, v in (query | {name: raw}).items())
+    port = app_house.settings.http.port
+    for head in (b"GET", b"POST"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(
+            head
+            + b" /wecom/callback?"
+            + line
+            + b" HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        )
+        async with asyncio.timeout(5):
+            said = await reader.read()
+        writer.close()
+        assert said.split()[1] in {b"400", b"401"}
