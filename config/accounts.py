@@ -228,6 +228,13 @@ class WeComSettings(AccountSettings):
         """Whether the AI bot is on."""
         return bool(self.aibot_token or self.aibot_secret)
 
+    def shares_kf_with(self, other: "WeComSettings") -> bool:
+        """Whether two entries would answer the same kf accounts."""
+        if self.corp_id != other.corp_id or not (self.kf_secret and other.kf_secret):
+            return False
+        ours, theirs = set(self.kf_accounts), set(other.kf_accounts)
+        return not ours or not theirs or bool(ours & theirs)
+
     @model_validator(mode="after")
     def _be_whole(self) -> "WeComSettings":
         """Name what the parts that are on lack."""

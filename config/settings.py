@@ -10,6 +10,7 @@ To build a section by hand is to take its defaults: nothing here reads the envir
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -313,6 +314,17 @@ class Settings(Section):
             raise ValueError(
                 f'two accounts are named "{twice[0]}"; every account should have a name of its own'
             )
+        return accounts
+
+    @field_validator("wecom")
+    @classmethod
+    def _share_no_kf_account(cls, accounts: tuple[WeComSettings, ...]) -> tuple[WeComSettings, ...]:
+        for one, other in combinations(accounts, 2):
+            if one.shares_kf_with(other):
+                raise ValueError(
+                    f'"{one.name}" and "{other.name}" would answer the same kf accounts; '
+                    "kf_accounts of each should name its own"
+                )
         return accounts
 
 

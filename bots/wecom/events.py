@@ -5,13 +5,14 @@ Field names are those of developer.work.weixin.qq.com/document/path/90239 (messa
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bots.wecom.fields import Fields
 from core.messages import Address, Attachment, Message
 
 CHANNEL = "wecom"
 GREETING = "/start"
+DAY_SECONDS = 86_400
 FILES = {"image": "photo", "voice": "voice", "video": "video", "file": "document"}
 ENTERING = {"subscribe", "enter_agent"}
 PRESSES = {"click", "template_card_event"}
@@ -61,7 +62,7 @@ def understand(fields: Fields, app: App, now: float) -> Event | None:
         return Asked(message) if message else None
     kind = fields.get("Event", "").lower()
     if kind in ENTERING:
-        return Entered(_bare(fields, app, now, text=GREETING))
+        return Entered(_entry(fields, app, now))
     pressed = fields.get("EventKey", "").strip()
     if kind not in PRESSES or not pressed:
         return None
@@ -69,6 +70,12 @@ def understand(fields: Fields, app: App, now: float) -> Event | None:
         return Voted(pressed, fields["FromUserName"])
     # A menu's key is what its press says (关键词), such as 转人工 or a question.
     return Asked(_bare(fields, app, now, text=pressed))
+
+
+def _entry(fields: Fields, app: App, now: float) -> Message:
+    """One a day for each: who is let in and opens the app is told of by two events at once."""
+    day = f"{fields['FromUserName']}/{GREETING}/{int(now // DAY_SECONDS)}"
+    return replace(_bare(fields, app, now, text=GREETING), id=day)
 
 
 def _message(fields: Fields, app: App, now: float) -> Message | None:

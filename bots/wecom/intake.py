@@ -7,7 +7,7 @@ import structlog
 
 from bots.wecom.api import WeComApi
 from bots.wecom.errors import ApiError
-from bots.wecom.events import CHANNEL, App, Asked, Entered, Voted, understand
+from bots.wecom.events import CHANNEL, DAY_SECONDS, App, Asked, Entered, Voted, understand
 from bots.wecom.fields import Fields
 from bots.wecom.words import BUSY, TOO_FAST, say
 from core.errors import StoreUnavailableError
@@ -20,8 +20,6 @@ from core.redis import UNAVAILABLE, Store
 
 log = structlog.get_logger()
 
-GREET_SECONDS = 86_400
-"""Who opens the app is greeted once in so long."""
 SIGN_SECONDS = 2.0
 
 
@@ -68,6 +66,7 @@ class Intake:
                 await self._turn_away(message, receipt, BUSY)
 
     async def _greet(self, message: Message) -> None:
+        """Greet whoever was not greeted within a day."""
         conversation = message.address.key
         key = self._inbox.partition(conversation).key("greeted", conversation)
         try:
@@ -75,7 +74,7 @@ class Intake:
                 return
         except UNAVAILABLE as error:
             raise StoreUnavailableError from error
-        await self._inbox.accept(message, [("SET", key, "", "EX", str(GREET_SECONDS))])
+        await self._inbox.accept(message, [("SET", key, "", "EX", str(DAY_SECONDS))])
 
     async def _turn_away(self, message: Message, receipt: Receipt, words: dict[str, str]) -> None:
         """Say so, and acknowledge: WeCom would send it twice more at once, and then never again."""

@@ -320,3 +320,28 @@ def test_a_secret_token_that_telegram_would_refuse_is_a_mistake(complaints):
         "XIAOQ_TELEGRAM__SECRET_TOKEN: holds a value that is not shown, should be 1 to 256 of A-Z, "
         "a-z, 0-9, _ and -"
     )
+
+
+KF = (
+    'corp_id: wwcorp1, kf_secret: "12345", callback_token: t, '
+    "encoding_aes_key: AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("", ""),
+        (", kf_accounts: [wkA]", ""),
+        (", kf_accounts: [wkA, wkB]", ", kf_accounts: [wkB]"),
+    ],
+)
+def test_two_entries_that_answer_one_kf_account_are_a_mistake(complaints, one, other):
+    """Its customers would be answered by the one and the other, each with half of the memory."""
+    (line,) = complaints(f"wecom: [{{{KF}{one}}}, {{name: second, {KF}{other}}}]")
+    assert '"main" and "second" would answer the same kf accounts' in line
+
+
+def test_two_entries_that_share_the_kf_accounts_of_a_corp_are_none(load):
+    entries = f"{{{KF}, kf_accounts: [wkA]}}, {{name: second, {KF}, kf_accounts: [wkB]}}"
+    assert len(load(f"wecom: [{entries}]").wecom) == 2

@@ -96,8 +96,9 @@ async def open_aibot(
     async with aiohttp.ClientSession(proxy=proxy) as session:
         files = Files(session, hosts, _aes_key(settings))
         if settings.aibot_mode == "callback":
-            channel = AibotChannel(streams, files, WhenAsked(streams, ResponseUrls(session, hosts)))
-            callback = AibotCallback(settings, store, intake, streams, personas)
+            urls = ResponseUrls(session, hosts)
+            channel = AibotChannel(streams, files, WhenAsked(streams, urls))
+            callback = AibotCallback(settings, store, intake, streams, personas, urls)
             yield AibotAccount(settings.name, channel, callback)
             return
         desk = Desk(streams, Book(store, bot_name(settings)), intake, personas)

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Sequence
 
+import structlog
 from aiohttp import web
 from pydantic_core import to_json
 
@@ -26,18 +27,23 @@ from bots.wecom.aibot.events import (
 from bots.wecom.aibot.intake import Intake
 from bots.wecom.aibot.payload import BadPayloadError, parse_payload
 from bots.wecom.aibot.replies import Body
+from bots.wecom.aibot.response_url import ResponseUrls
 from bots.wecom.aibot.streams import Streams
 from bots.wecom.aibot.words import BUSY, LOST, language_of
 from bots.wecom.checks import part_of
 from bots.wecom.crypto import Seal, SealError
 from bots.wecom.door import Door
+from bots.wecom.errors import ApiError
 from bots.wecom.reach import reach
 from bots.wecom.words import say
 from config.settings import WeComSettings
 from core.personas import Personas
 from core.redis import Store
 
+log = structlog.get_logger()
+
 PATH = "/wecom/aibot"
+SIGN_SECONDS = 2.0
 
 
 def aibot_path(account: str) -> str:
@@ -55,6 +61,7 @@ class AibotCallback:
         intake: Intake,
         streams: Streams,
         personas: Personas,
+        urls: ResponseUrls,
     ) -> None:
         self._settings = settings
         self._seal = _seal(settings)
@@ -62,6 +69,7 @@ class AibotCallback:
         self._intake = intake
         self._streams = streams
         self._personas = personas
+        self._urls = urls
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """Question and callbacks at one path."""
@@ -99,7 +107,7 @@ class AibotCallback:
                 persona = self._personas.route(address).persona
                 return self._sealed(replies.welcome(persona, identity))
             case Chosen() as chosen:
-                await self._intake.accept(chosen)
+                await self._choose(chosen, now)
             case Voted() as voted:
                 await self._intake.vote(voted)
             case Replaced() | None:
@@ -112,6 +120,18 @@ class AibotCallback:
         if await self._intake.accept(asked):
             return replies.stream(stream, "", ends=False, feedback=feedback_id(message))
         return replies.stream(stream, say(BUSY, language_of(message.text)), ends=True)
+
+    async def _choose(self, chosen: Chosen, now: float) -> None:
+        """Take a press; where it is not taken, say so by a post: there is no stream to say it in."""
+        if await self._intake.accept(chosen):
+            return
+        words = replies.markdown(say(BUSY, language_of(chosen.message.text)))
+        for url in self._urls.usable([chosen.message], now):
+            try:
+                async with asyncio.timeout(SIGN_SECONDS):
+                    await self._urls.post(url, words)
+            except (ApiError, TimeoutError) as error:
+                log.info("sign not shown", channel=CHANNEL, error=type(error).__name__)
 
     async def _show(self, looked: Looked, now: float) -> Body:
         """All of an answer so far. Whoever gets its end will not ask again."""

@@ -75,15 +75,17 @@ class Session:
         task.add_done_callback(self._serving.discard)
 
     async def turn_away(self, request: str, asked: Asked | Chosen) -> None:
-        """Say that a question was not taken, where there is a stream to say it in."""
+        """Say that a question was not taken: in its stream, or to the chat where it has none."""
         message = asked.message
-        if STREAM not in message.envelope:
-            return
         words = say(BUSY, language_of(message.text))
-        body = replies.stream(stream_of(message), words, ends=True)
 
         async def call() -> None:
-            await self._connection.ask("aibot_respond_msg", body, request)
+            if STREAM in message.envelope:
+                body = replies.stream(stream_of(message), words, ends=True)
+                await self._connection.ask("aibot_respond_msg", body, request)
+            else:
+                alone = {"chatid": message.envelope[CHAT], **replies.markdown(words)}
+                await self._connection.ask("aibot_send_msg", alone)
 
         try:
             await insist(call, asyncio.sleep, BUSY_SECONDS)

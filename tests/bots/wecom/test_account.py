@@ -70,3 +70,14 @@ async def test_a_long_answer_comes_in_parts_of_2048_bytes(
     assert "".join(app.texts("lihua")) == long_answer
     assert len(app.texts("lihua")) == 3
     assert all(len(t.encode()) <= 2048 and t.endswith("。") for t in app.texts("lihua"))
+
+
+async def test_who_is_let_in_and_opens_the_app_at_once_is_greeted_once(app_house, wecom, app):
+    """WeCom tells both in the same moment."""
+    app.happens("lihua", "subscribe")
+    app.enters("lihua")
+    await wecom.wait_for(lambda: app.texts("lihua"))
+    await wecom.all_acknowledged()
+    app.says("lihua", "怎么退货？")
+    await wecom.wait_for(lambda: "七天内可以退货，请在订单页申请。" in app.texts("lihua"))
+    assert app.texts("lihua") == ["您好", "七天内可以退货，请在订单页申请。"]

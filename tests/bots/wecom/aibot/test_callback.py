@@ -187,3 +187,17 @@ async def test_of_an_answer_longer_than_wecom_takes_the_end_says_so(open_bots, w
     assert said.startswith(exchange.text.strip())
     assert later.endswith("……（内容较长，未完。需要的话请让我接着说。）")
     assert exchange.offences == []
+
+
+async def test_who_presses_a_question_when_there_is_too_much_to_do_is_told_so(
+    open_bots, wecom, bot, model, thinking, gate
+):
+    full = {"lease_seconds": 2, "grace_seconds": 2, "backlog": 1}
+    async with open_bots(bot, inbox=full, **thinking):
+        asked = bot.asks("lihua", "洗衣机怎么用")
+        await model.until(lambda: len(model.bodies) == 1)
+        press = bot.presses("lihua", "ask/怎么退货？", "t1")
+        await wecom.wait_for(lambda: press.later)
+        gate.set()
+        await wecom.wait_for(lambda: asked.over)
+    assert "这一条没能收下" in press.later[0]["markdown"]["content"]

@@ -256,3 +256,19 @@ async def test_what_is_said_while_redis_is_away_is_answered_with_a_word(
     finally:
         await house.store.config_set("maxmemory", 0)
     assert exchange.text == "现在消息太多，这一条没能收下，请稍后再发一次。"
+
+
+async def test_who_presses_a_question_when_there_is_too_much_to_do_is_told_so(
+    open_bots, wecom, socket_bot, model, thinking, gate
+):
+    full = {"lease_seconds": 2, "grace_seconds": 2, "backlog": 1}
+    async with open_bots(socket_bot, inbox=full, **thinking):
+        await connected(wecom, socket_bot)
+        asked = socket_bot.asks("lihua", "洗衣机怎么用")
+        await model.until(lambda: len(model.bodies) == 1)
+        socket_bot.presses("lihua", "ask/怎么退货？", "t1")
+        await wecom.wait_for(lambda: socket_bot.socket.pushed)
+        gate.set()
+        await wecom.wait_for(lambda: asked.over)
+    assert socket_bot.socket.pushed[0]["chatid"] == "lihua"
+    assert "这一条没能收下" in socket_bot.socket.pushed[0]["markdown"]["content"]
