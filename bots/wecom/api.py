@@ -147,7 +147,10 @@ class WeComApi:
 
     def _hold(self, method: str, wait: str, code: int = 0) -> TooManyError:
         """Note that there were too many calls of a method: nobody here repeats it sooner."""
-        _, before = self._held.get(method, (0.0, FIRST_HOLD_SECONDS / 2))
+        until, before = self._held.get(method, (0.0, FIRST_HOLD_SECONDS / 2))
+        left = until - time.monotonic()
+        if left > 0:  # several were under way when the first of them was refused
+            return TooManyError(left, code)
         told = wait.isascii() and wait.isdigit()
         seconds = float(wait) if told else min(2 * before, LONGEST_HOLD_SECONDS)
         seconds = min(max(seconds, FIRST_HOLD_SECONDS), LONGEST_TOLD_SECONDS)

@@ -122,7 +122,7 @@ class AibotCallback:
         return replies.stream(stream, say(BUSY, language_of(message.text)), ends=True)
 
     async def _choose(self, chosen: Chosen, now: float) -> None:
-        """Take a press; where it is not taken, say so by a post: there is no stream to say it in."""
+        """Take a press; where it is not taken, post so: there is no stream to say it in."""
         if await self._intake.accept(chosen):
             return
         words = replies.markdown(say(BUSY, language_of(chosen.message.text)))

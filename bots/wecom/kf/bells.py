@@ -70,8 +70,8 @@ class Bells:
 
     async def move_cursor(self, open_kfid: str, cursor: str, since: float = 0.0) -> None:
         """Note how far the account has been read, and what is passed over further on."""
-        place = {"cursor": cursor, "since": str(since)}
-        await _ask(self._store.hset(self._key(open_kfid), mapping=place))
+        place: list[str] = ["cursor", cursor, "since", str(since)]
+        await _ask(self._store.hset(self._key(open_kfid), items=place))
 
     def _key(self, open_kfid: str) -> str:
         return f"{self.name(open_kfid)}:kf"

@@ -23,7 +23,7 @@ from bots.wecom.kf.bells import Bell, Bells
 from bots.wecom.kf.intake import FullError, Intake
 from core.errors import StoreUnavailableError
 from core.redis import UNAVAILABLE, Store
-from core.tasks import honour_cancellation
+from core.tasks import beside, honour_cancellation
 
 log = structlog.get_logger()
 
@@ -201,13 +201,14 @@ class Puller:
         if not is_ours:
             return Rest.whole(BUSY_SECONDS)
         try:
-            await self._read_pages(open_kfid, bell, lock)
+            async with beside(_keep(lock)):
+                await self._read_pages(open_kfid, bell)
             is_answered = await self._bells.answered(open_kfid, bell)
             return Rest(LOOK_SECONDS if is_answered else SPACING_SECONDS, SPACING_SECONDS)
         finally:
             await _release(lock)
 
-    async def _read_pages(self, open_kfid: str, bell: Bell, lock: Lock) -> None:
+    async def _read_pages(self, open_kfid: str, bell: Bell) -> None:
         cursor = bell.cursor
         since = bell.since if cursor else time.time() - OLD_SECONDS
         empty = 0
@@ -222,7 +223,6 @@ class Puller:
             if is_last:
                 return
             empty = 0 if items and cursor != before else empty + 1
-            await lock.reacquire()
         raise AwayError("kf/sync_msg: more is promised than comes")
 
     async def _page(self, open_kfid: str, cursor: str, token: str) -> dict[str, Any]:
@@ -239,6 +239,13 @@ class Puller:
             if error.code != STALE_TOKEN or not token:
                 raise
         return await self._api.call("kf/sync_msg", body | {"token": ""})
+
+
+async def _keep(lock: Lock) -> None:
+    """Keep an account ours for as long as its pages take; raises LockError when it is not."""
+    while True:
+        await asyncio.sleep(LOCK_SECONDS / 3)
+        await lock.reacquire()
 
 
 async def _release(lock: Lock) -> None:

@@ -1,5 +1,6 @@
 """Calls to WeCom: what their failures mean."""
 
+import asyncio
 import time
 
 import pytest
@@ -114,6 +115,7 @@ async def test_a_refused_call_is_not_repeated(api, wecom):
 )
 async def test_how_long_a_method_rests_is_bounded_whatever_was_told(api, told, seconds):
     assert api._hold("agent/get", told).seconds == seconds
+    api._held["agent/get"] = (0.0, seconds)
     assert 0.2 <= api._hold("agent/get", "").seconds <= 300
 
 
@@ -124,3 +126,13 @@ async def test_an_answer_without_sense_is_an_outage(api, monkeypatch, raw):
 
     with pytest.raises(AwayError):
         api.judge("agent/get", Said(), raw)
+
+
+async def test_many_calls_refused_at_once_are_one_refusal(api, wecom):
+    """Else the first storm would have everybody rest for as long as the tenth."""
+    wecom.refuse("agent/get", 45009, times=20)
+    said = await asyncio.gather(
+        *(api.call("agent/get", params=AGENT) for _ in range(20)), return_exceptions=True
+    )
+    assert all(isinstance(error, TooManyError) for error in said)
+    assert max(error.seconds for error in said) <= 0.2

@@ -167,9 +167,8 @@ async def test_more_that_never_comes_is_not_waited_for_without_end(
     desk.empty_pages = 10_000
     with desk.silence():
         desk.says("wmA", "等等")
-    async with Lock(store, f"{bells.name(desk.id)}:pull", timeout=30, thread_local=False) as lock:
-        with pytest.raises(AwayError):
-            await puller._read_pages(desk.id, await bells.look(desk.id), lock)
+    with pytest.raises(AwayError):
+        await puller._read_pages(desk.id, await bells.look(desk.id))
     assert len(desk.pulls) == 100
 
 
@@ -216,8 +215,49 @@ async def test_a_page_that_leads_nowhere_is_not_read_without_end(
         return page
 
     monkeypatch.setattr(puller, "_page", same)
-    async with Lock(store, f"{bells.name(desk.id)}:pull", timeout=30, thread_local=False) as lock:
-        with pytest.raises(AwayError):
-            async with asyncio.timeout(20):
-                await puller._read_pages(desk.id, await bells.look(desk.id), lock)
+    with pytest.raises(AwayError):
+        async with asyncio.timeout(20):
+            await puller._read_pages(desk.id, await bells.look(desk.id))
     assert len(listening.heard) == 100
+
+
+async def test_a_page_that_takes_long_is_nobody_elses_meanwhile(
+    kf_api, puller, store, bells, desk, monkeypatch
+):
+    monkeypatch.setattr("bots.wecom.kf.pull.LOCK_SECONDS", 0.3)
+    reached, goes_on = asyncio.Event(), asyncio.Event()
+
+    class Slow(Listening):
+        async def take(self, items, open_kfid, since):
+            reached.set()
+            await goes_on.wait()
+            await super().take(items, open_kfid, since)
+
+    slow = Slow()
+    with desk.silence():
+        desk.says("wmA", "等等")
+    async with beside(Puller(kf_api, store, bells, slow).run()), asyncio.timeout(5):
+        await reached.wait()
+        await asyncio.sleep(0.7)
+        assert await puller._try(desk.id) == Rest.whole(BUSY_SECONDS)
+        goes_on.set()
+        await slow.until(1)
+    assert (slow.heard, puller._intake.heard) == (["等等"], [])
+
+
+async def test_who_lost_an_account_to_another_stops_pulling_it(
+    kf_api, store, bells, desk, monkeypatch
+):
+    monkeypatch.setattr("bots.wecom.kf.pull.LOCK_SECONDS", 0.3)
+
+    class Endless(Listening):
+        async def take(self, items, open_kfid, since):
+            await store.set(f"{bells.name(desk.id)}:pull", "another")
+            await asyncio.Event().wait()
+
+    before = await bells.look(desk.id)
+    desk.says("wmA", "等等")
+    async with asyncio.timeout(5):
+        rest = await Puller(kf_api, store, bells, Endless())._try(desk.id)
+    assert rest == Rest.whole(0.2)
+    assert (await bells.look(desk.id)).cursor == before.cursor
