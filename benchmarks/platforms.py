@@ -8,8 +8,8 @@ one    accept to first text on the platform, one customer, and the model's own t
 many   customers write 3 messages each at a rate: acknowledgements, answers, CPU per message
 kill   kill -9 of XiaoQ and its Redis in the middle of traffic: lost, answered twice, out of order
 
-XiaoQ and its Redis have one core, as one process or, with --halves, as a gateway that takes in and a
-worker that answers. The fake, the model and the customers have the other core. Telegram calls the
+XiaoQ and its Redis have one core, as one process or, with --halves, as a gateway that takes in and
+a worker that answers. The fake, the model and the customers have the other core. Telegram calls the
 webhook, Slack posts events, WeCom rings for its kf and posts what members write.
 """
 

@@ -4,14 +4,17 @@ The holder of the connection enters a question before it is accepted, and strike
 its answer was sent; whoever holds the connection next goes on with what is entered.
 """
 
-import json
 from dataclasses import dataclass
 
+import structlog
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from core.errors import StoreUnavailableError
 from core.messages import Address
 from core.redis import UNAVAILABLE, Store
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,9 @@ class Owed:
     """Who is written to: the person or the group."""
     request: str = ""
     """The callback whose reply it is; empty where it can only be a message of its own."""
+
+
+_OWED = TypeAdapter(Owed)
 
 
 class Book:
@@ -48,14 +54,17 @@ class Book:
             raise StoreUnavailableError from error
 
     async def all(self) -> list[Owed]:
-        """Everything that is owed."""
+        """Everything that is owed; what another version entered in another shape stays for it."""
         try:
             entries = await self._store.hvals(self._key)
         except UNAVAILABLE as error:
             raise StoreUnavailableError from error
-        return [_owed(entry) for entry in entries]
+        return [owed for owed in map(_read, entries) if owed]
 
 
-def _owed(entry: str | bytes) -> Owed:
-    fields = json.loads(entry)
-    return Owed(**fields | {"address": Address(**fields["address"])})
+def _read(entry: str | bytes) -> Owed | None:
+    try:
+        return _OWED.validate_json(entry)
+    except ValidationError:
+        log.warning("an owed answer cannot be read")
+        return None
