@@ -155,14 +155,11 @@ def make_generator(
         num_draft_tokens=DRAFT_TOKENS,
         max_ngram=NGRAM,
         use_ngram_draft=settings.speculative == "ngram",
+        # Drawing tokens and what grammars allow is our own work: it needs none of its threads.
         max_sampling_threads=1,
+        filter_background_eval=False,
         paged=paged,
     )
-
-
-def close_generator(generator: ExLlamaV2DynamicGenerator) -> None:
-    """End its threads."""
-    generator.filter_pool.shutdown()
 
 
 class Likeliest:

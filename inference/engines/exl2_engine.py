@@ -14,7 +14,6 @@ from inference.engines.exl2 import (
     NGRAM,
     Answer,
     Parts,
-    close_generator,
     make_generator,
 )
 from inference.engines.exl2_pages import Shelves
@@ -109,7 +108,6 @@ class Exl2Engine:
     def recover(self) -> None:
         """Make a new generator with an empty page table; running jobs go on in it."""
         answers = list(self._running.values())
-        close_generator(self._generator)
         del self._generator
         gc.collect()
         torch.cuda.empty_cache()
@@ -124,7 +122,6 @@ class Exl2Engine:
         """Free the cards."""
         self._running.clear()
         self._generator.clear_queue()
-        close_generator(self._generator)
         self._beside.shutdown()
         for model in (self._parts.model, self._parts.draft_model):
             if model is not None:
