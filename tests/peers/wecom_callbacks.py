@@ -24,6 +24,16 @@ from wechatpy.enterprise.crypto import PrpCrypto
 Style = Literal["xml", "json"]
 TRIES = 3
 VERIFY_SECONDS = 1.0
+ASK = {
+    "ToUserName": "wwcorp1",
+    "FromUserName": "lihua",
+    "CreateTime": 1_700_000_000,
+    "MsgType": "text",
+    "Content": "怎么退货？",
+    "MsgId": 7_420_000_000_000_000_001,
+    "AgentID": 1000002,
+}
+"""What a member asks the app, as its callback says it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,19 +3,10 @@
 import asyncio
 
 import pytest
-from peers.wecom_callbacks import Letter, xml_of
+from peers.wecom_callbacks import ASK, Letter, xml_of
 
 from bots.house import House
 
-ASK = {
-    "ToUserName": "wwcorp1",
-    "FromUserName": "lihua",
-    "CreateTime": 1_700_000_000,
-    "MsgType": "text",
-    "Content": "怎么退货？",
-    "MsgId": 7_420_000_000_000_000_001,
-    "AgentID": 1000002,
-}
 FORGERIES = {
     "signed with another token": ({"token": "another"}, 401),
     "with a wrong signature": ({"signature": "0" * 40}, 401),

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 from company import free_port
-from peers.wecom_callbacks import xml_of
+from peers.wecom_callbacks import ASK, xml_of
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from bots.http import open_door
@@ -14,15 +14,6 @@ from config.settings import HttpSettings
 from core.health import Health
 from core.inbox import Inbox
 
-ASK = {
-    "ToUserName": "wwcorp1",
-    "FromUserName": "lihua",
-    "CreateTime": 1_700_000_000,
-    "MsgType": "text",
-    "Content": "怎么退货？",
-    "MsgId": 7_420_000_000_000_000_001,
-    "AgentID": 1000002,
-}
 RETURNS = "七天内可以退货，请在订单页申请。"
 
 
