@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from core.knowledge.documents import Passage
 from core.knowledge.questions import QuestionIndex, build_questions
-from core.knowledge.texts import Floats, TextIndex, build_texts
+from core.knowledge.rows import Floats
+from core.knowledge.texts import TextIndex, build_texts
 from core.knowledge.tokens import weigh
 
 SURE: Final = 0.76
@@ -48,6 +49,18 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Scope:
+    """What a customer of some language is answered from."""
+
+    own: Mask
+    """The passages in that language or in no particular one."""
+    asked: Mask
+    """The questions that lead to them."""
+    leaning: Floats
+    """Factor on the score of each passage where none of its own language is good."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Index:
     """Passages that can be searched. Immutable; safe to use in several threads."""
 
@@ -56,14 +69,16 @@ class Index:
     questions: QuestionIndex | None
     allowed: Mask
     """The passages that are searched."""
-    spoken: dict[str, Mask]
-    """For each language, the passages in it or in no particular one."""
+    scopes: dict[str | None, Scope]
+    """Of the passages that are searched, for each language; None for a customer of any."""
 
     def within(self, folders: Iterable[str]) -> "Index":
         """The same index, searched only in some folders of the knowledge folder, or `ALL`."""
         starts = tuple("" if folder == ALL else f"{folder.rstrip('/')}/" for folder in folders)
-        allowed = [passage.path.startswith(starts) for passage in self.passages]
-        return replace(self, allowed=np.array(allowed, np.bool_))
+        allowed = np.array([passage.path.startswith(starts) for passage in self.passages], np.bool_)
+        return replace(
+            self, allowed=allowed, scopes=_scopes(self.passages, self.questions, allowed)
+        )
 
     def search(self, question: str, limit: int = 4, language: str | None = None) -> list[Match]:
         """Find the best passages for a question: sure ones, then good ones, then by score.
@@ -74,23 +89,26 @@ class Index:
         if self.texts is None:
             return []
         tokens = weigh(question[:QUESTION_CHARACTERS])
-        own = self._spoken(language)
+        scope = self._scope(language)
         score = self.texts.relevance(tokens) * self.allowed
-        sure = np.zeros(len(score), np.bool_)
+        sure: set[int] = set()
         if self.questions:
-            ballot = self.questions.vote(tokens, self.allowed & own)
+            ballot = self.questions.vote(tokens, scope.asked)
             for passage, votes in ballot.votes.items():
                 score[passage] += votes**_LIKENESS
-                sure[passage] = ballot.share[passage] >= SURE
-        good = (score + _COVERAGE * self.texts.coverage(tokens) >= GOOD) & self.allowed | sure
-        rank = score * np.where(own, 1.0, 0.0 if (good & own).any() else FOREIGN)
-        rank += sure * _FIRST
+            sure = {passage for passage, share in ballot.share.items() if share >= SURE}
+        good = score + _COVERAGE * self.texts.coverage(tokens) >= GOOD
+        has_own = bool(sure) or (good & scope.own).any()
+        rank = score * (scope.own if has_own else scope.leaning)
+        for passage in sure:
+            good[passage] = True
+            rank[passage] += _FIRST
         found = _best(rank, limit)
         matches = [
             Match(
                 self.passages[passage],
                 float(score[passage]),
-                sure=bool(sure[passage]),
+                sure=passage in sure,
                 good=bool(good[passage]),
                 question=question,
             )
@@ -98,10 +116,9 @@ class Index:
         ]
         return sorted(matches, key=lambda match: (match.sure, match.good), reverse=True)
 
-    def _spoken(self, language: str | None) -> Mask:
-        if language is None:
-            return np.ones(len(self.passages), np.bool_)
-        return self.spoken.get(_base(language), self.spoken[""])
+    def _scope(self, language: str | None) -> Scope:
+        known = None if language is None else _base(language)
+        return self.scopes.get(known) or self.scopes[""]
 
 
 def build_index(passages: Sequence[Passage]) -> Index:
@@ -112,15 +129,27 @@ def build_index(passages: Sequence[Passage]) -> Index:
         for passage, found in enumerate(passages)
         for question in found.questions
     ]
-    languages = np.array([_base(passage.language) for passage in passages] or [""])
-    neutral = languages == ""
+    found = build_questions(asked) if asked else None
     return Index(
         tuple(passages),
         build_texts(map(_whole, passages)) if passages else None,
-        build_questions(asked) if asked else None,
-        np.ones(len(passages), np.bool_),
-        {str(code): neutral | (languages == code) for code in {"", *languages.tolist()}},
+        found,
+        allowed := np.ones(len(passages), np.bool_),
+        _scopes(passages, found, allowed),
     )
+
+
+def _scopes(
+    passages: Sequence[Passage], questions: QuestionIndex | None, allowed: Mask
+) -> dict[str | None, Scope]:
+    languages = np.array([_base(passage.language) for passage in passages] or [""])
+    neutral = languages == ""
+    scopes: dict[str | None, Scope] = {}
+    for code in {None, "", *languages.tolist()}:
+        own = allowed & (neutral | (languages == code) | (code is None))
+        asked = own[questions.passages] if questions else own[:0]
+        scopes[code] = Scope(own, asked, np.where(own, 1.0, FOREIGN))
+    return scopes
 
 
 def _whole(passage: Passage) -> str:
@@ -133,6 +162,6 @@ def _base(language: str) -> str:
 
 def _best(rank: Floats, limit: int) -> list[int]:
     """The passages that rank highest above zero, highest first."""
-    top = np.argpartition(rank, -min(limit, len(rank)))[-limit:]
+    top = rank.argpartition(-min(limit, len(rank)))[-limit:]
     ranked = sorted(zip((-rank[top]).tolist(), top.tolist(), strict=True))
     return [passage for negated, passage in ranked if negated < 0]

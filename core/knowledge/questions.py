@@ -9,12 +9,14 @@ same answer, and falls with every question that leads to another.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import mul
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.knowledge.texts import Floats, rarity, row_spans
+from core.knowledge.rows import Floats, Rows, picked, spread
+from core.knowledge.texts import rarity
 from core.knowledge.tokens import CONTENT_WEIGHT, Token, weigh
 
 VOTERS: Final = 30
@@ -42,13 +44,12 @@ class QuestionIndex:
     """Questions by token. Memory: 4 bytes for each different token of each question."""
 
     vocabulary: dict[str, int]
-    weights: Floats
+    weights: NDArray[np.float32]
     """Of each token of the vocabulary."""
     strange: float
     """The same of a token that no question has."""
-    starts: Ints
-    """Where the questions of a token begin in `holders`."""
-    holders: Ints
+    rows: Rows
+    """Of each token of the vocabulary: the questions that have it."""
     masses: Floats
     """Of each question: what its tokens weigh together."""
     passages: Ints
@@ -57,22 +58,24 @@ class QuestionIndex:
     """Of each question: the answer that it leads to."""
 
     def vote(self, tokens: Sequence[Token], allowed: NDArray[np.bool_]) -> Ballot:
-        """Let the questions that are most like `tokens` vote, for passages that are `allowed`."""
-        likeness = self._likeness(dict(tokens)) * allowed[self.passages]
-        voters = np.argpartition(likeness, -min(VOTERS, len(likeness)))[-VOTERS:]
-        voters = voters[likeness[voters] > 0]
+        """Let the questions that are most like `tokens` vote, those that are `allowed`."""
+        likeness = self._likeness(dict(tokens)) * allowed
+        voters = likeness.argpartition(-min(VOTERS, len(likeness)))[-VOTERS:]
         # So few are added up sooner one by one than by numpy.
-        cast = (likeness[voters] ** POWER).tolist()
+        alike = likeness[voters].tolist()
         passages = self.passages[voters].tolist()
         answers = self.answers[voters].tolist()
-        votes = dict.fromkeys(passages, 0.0)
-        won = dict.fromkeys(answers, 0.0)
-        for passage, answer, vote in zip(passages, answers, cast, strict=True):
-            votes[passage] += vote
-            won[answer] += vote
-        total = sum(cast) + NONE_OF_THEM**POWER
-        led = zip(passages, answers, strict=True)
-        return Ballot(votes, {passage: won[answer] / total for passage, answer in led})
+        votes: dict[int, float] = {}
+        won: dict[int, float] = {}
+        led: dict[int, int] = {}
+        for passage, answer, like in zip(passages, answers, alike, strict=True):
+            if like > 0:
+                vote = like**POWER
+                votes[passage] = votes.get(passage, 0.0) + vote
+                won[answer] = won.get(answer, 0.0) + vote
+                led[passage] = answer
+        total = sum(won.values()) + NONE_OF_THEM**POWER
+        return Ballot(votes, {passage: won[answer] / total for passage, answer in led.items()})
 
     def _likeness(self, tokens: dict[str, float]) -> Floats:
         mass = 0.0
@@ -85,14 +88,10 @@ class QuestionIndex:
             else:
                 known.append(number)
                 weights.append(weight)
-        if not known:
-            return np.zeros(len(self.masses), np.float32)
-        shared = self.weights[known] * np.array(weights, np.float32)
-        spans = row_spans(self.starts, known)
-        holders = np.concatenate([self.holders[span] for span in spans])
-        counts = [span.stop - span.start for span in spans]
-        common = np.bincount(holders, np.repeat(shared, counts), len(self.masses))
-        likeness: Floats = (2 * common / (mass + shared.sum() + self.masses)).astype(np.float32)
+        shared = list(map(mul, picked(self.weights, known), weights))
+        spans = self.rows.spans(known)
+        common = self.rows.sum(spans, spread(shared, spans))
+        likeness: Floats = 2 * common / (self.masses + (mass + sum(shared)))
         return likeness
 
 
@@ -111,8 +110,11 @@ def build_questions(asked: Sequence[tuple[int, int, str]]) -> QuestionIndex:
         vocabulary,
         rarities,
         float(rarity(np.zeros(1), len(rows))[0]),
-        np.concatenate(([0], np.cumsum(frequencies))).astype(np.int32),
-        owners[np.argsort(columns, kind="stable")],
+        Rows(
+            np.concatenate(([0], np.cumsum(frequencies))).astype(np.int32),
+            owners[np.argsort(columns, kind="stable")],
+            len(rows),
+        ),
         masses.astype(np.float32),
         np.array([passage for passage, _, _ in asked], np.int32),
         np.array([answer for _, answer, _ in asked], np.int32),

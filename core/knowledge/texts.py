@@ -10,6 +10,7 @@ import numpy as np
 from bm25s import BM25  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from core.knowledge.rows import Floats, Rows, entries, picked, spread
 from core.knowledge.tokens import FUNCTION_WEIGHT, Token, content, load_dictionary, weigh
 
 SATURATION: Final = 1.2
@@ -20,54 +21,42 @@ UNSEEN_WORDS: Final = 1
 """A question is taken to have so many more tokens and words that no text has: of a question of two
 words, both found, less is known than of one of ten."""
 
-Floats = NDArray[np.float32]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextIndex:
     """Texts by token. Memory: 8 bytes for each different token of each text."""
 
     vocabulary: dict[str, int]
-    weights: Floats
+    weights: NDArray[np.float32]
     """Inverse document frequency of each token of the vocabulary."""
     strange: float
     """The same of a token that no text has."""
-    bm25: BM25
+    rows: Rows
+    scores: NDArray[np.float32]
+    """What each token scores in each text that has it."""
 
     def relevance(self, tokens: Iterable[Token]) -> Floats:
-        """Of each text: its BM25 score over the highest that any text could have, 0 to 1."""
+        """Of each text: its BM25 score over the highest that any text could have, 0 to 1.
+
+        That is what bm25s' own sum gives, which takes a numpy call for each token.
+        """
         wanted = [self.vocabulary.get(token) for token in _kept(tokens)]
         known = [token for token in wanted if token is not None]
-        ceiling = self._ceiling(known, len(wanted) + UNSEEN_TOKENS)
-        return self._sum(known, self.bm25.scores["data"]) / ceiling
+        spans = self.rows.spans(known)
+        total = self.rows.sum(spans, entries(self.scores, spans))
+        return total / self._ceiling(known, len(wanted) + UNSEEN_TOKENS)
 
     def coverage(self, tokens: Iterable[Token]) -> Floats:
         """Of each text: which part of the question's content it holds, by weight, 0 to 1."""
         words = content(tokens)
         known = [self.vocabulary[word] for word in words if word in self.vocabulary]
-        ceiling = self._ceiling(known, len(words) + UNSEEN_WORDS)
-        return self._sum(known, None) / ceiling
+        spans = self.rows.spans(known)
+        total = self.rows.sum(spans, spread(picked(self.weights, known), spans))
+        return total / self._ceiling(known, len(words) + UNSEEN_WORDS)
 
-    def _sum(self, tokens: list[int], scores: Floats | None) -> Floats:
-        """Of each text: what these tokens score in it, or weigh, in one pass over them all.
-
-        That is what bm25s' own sum gives, which takes a numpy call for each token.
-        """
-        total: int = self.bm25.scores["num_docs"]
-        if not tokens:
-            return np.zeros(total, np.float32)
-        spans = row_spans(self.bm25.scores["indptr"], tokens)
-        texts = np.concatenate([self.bm25.scores["indices"][span] for span in spans])
-        if scores is None:
-            counts = [span.stop - span.start for span in spans]
-            parts = np.repeat(self.weights[tokens], counts)
-        else:
-            parts = np.concatenate([scores[span] for span in spans])
-        return np.bincount(texts, parts, total).astype(np.float32)
-
-    def _ceiling(self, known: list[int], number: int) -> np.float32:
+    def _ceiling(self, known: Sequence[int], number: int) -> float:
         """What so many tokens weigh together, of which these are known."""
-        return np.float32(self.weights[known].sum() + self.strange * (number - len(known)))
+        return sum(picked(self.weights, known)) + self.strange * (number - len(known))
 
 
 def build_texts(texts: Iterable[str]) -> TextIndex:
@@ -84,24 +73,17 @@ def build_texts(texts: Iterable[str]) -> TextIndex:
     # Defaults of bm25s 0.3 that matter: numpy only, float32 and int32, "lucene" scores, no threads.
     bm25 = BM25(k1=SATURATION, b=LENGTH_PENALTY)
     bm25.index((rows, vocabulary), create_empty_token=False, show_progress=False)
-    # Never read when scores are asked by token number; 60 bytes a token.
-    bm25.unique_token_ids_set = set()
-    frequencies = np.diff(bm25.scores["indptr"])
+    found = bm25.scores
     return TextIndex(
         vocabulary,
-        rarity(frequencies, len(rows)),
+        rarity(np.diff(found["indptr"]), len(rows)),
         float(rarity(np.zeros(1), len(rows))[0]),
-        bm25,
+        Rows(found["indptr"], found["indices"], len(rows)),
+        found["data"],
     )
 
 
-def row_spans(starts: NDArray[np.integer], rows: Sequence[int]) -> list[slice]:
-    """Where the entries of these rows of a sparse matrix stand."""
-    first = np.array(rows)
-    return list(map(slice, starts[first].tolist(), starts[first + 1].tolist()))
-
-
-def rarity(frequencies: NDArray[np.generic], total: int) -> Floats:
+def rarity(frequencies: NDArray[np.generic], total: int) -> NDArray[np.float32]:
     """Inverse document frequency, in Lucene's form, of tokens found in so many of `total` texts."""
     found = frequencies.astype(np.float32)
     return np.log1p((total - found + 0.5) / (found + 0.5)).astype(np.float32)

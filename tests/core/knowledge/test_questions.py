@@ -23,11 +23,8 @@ ASKED = [
 
 
 def vote(asked, question, allowed=None):
-    count = 1 + max(passage for passage, _, _ in asked)
     index = build_questions(asked)
-    mask = np.ones(count, np.bool_)
-    if allowed is not None:
-        mask[:] = [passage in allowed for passage in range(len(mask))]
+    mask = np.array([allowed is None or passage in allowed for passage, _, _ in asked])
     ballot = index.vote(list(weigh(question)), mask)
     return {passage: Vote(votes, ballot.share[passage]) for passage, votes in ballot.votes.items()}
 
