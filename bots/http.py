@@ -129,6 +129,11 @@ def _closed_while_stopping(health: Health) -> Middleware:
     return closed_while_stopping
 
 
+def accepted() -> web.Response:
+    """What a message, or whatever else is carried out later, is answered with."""
+    return web.Response(body=b"{}", status=HTTPStatus.ACCEPTED, content_type="application/json")
+
+
 def error_response(
     status: int, text: str | None = None, headers: dict[str, str] | None = None
 ) -> web.Response:

@@ -10,7 +10,7 @@ from watchfiles import awatch
 log = structlog.get_logger()
 
 DEBOUNCE_MS = 300
-STEP_MS = 50
+STEP_MS = 200
 RESCAN_SECONDS = 5.0
 
 Reload = Callable[[], Awaitable[None]]

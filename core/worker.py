@@ -76,6 +76,7 @@ class Worker:
         self._metrics = metrics
         self._places = Places(places)
         self._lag = Lag()
+        self._waiting = 0
         # By entry and not by its id: two partitions can give out the same id in one millisecond.
         self._working: dict[Entry, asyncio.Task[None]] = {}
         self._leases: dict[Entry, Lease] = {}
@@ -85,7 +86,7 @@ class Worker:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; then finish within the grace time and hand back the rest."""
         async with asyncio.TaskGroup() as turns, asyncio.TaskGroup() as keepers:
-            keeping = [keepers.create_task(work) for work in (self._beat(), self._lag.watch())]
+            beating = keepers.create_task(self._beat())
             async with asyncio.TaskGroup() as readers:
                 reading = [
                     readers.create_task(self._read(partition, turns))
@@ -100,7 +101,7 @@ class Worker:
                 await cancel_all(reading)
             await self._drain()
             await self._give_back()
-            await cancel_all(keeping)
+            await cancel_all([beating])
 
     async def _drain(self) -> None:
         if self._working:
@@ -166,16 +167,23 @@ class Worker:
     async def _start(self, entry: Entry, turns: asyncio.TaskGroup) -> None:
         if entry in self._working:
             return
-        await self._lag.settle()
-        await self._places.take()
+        self._waiting += 1
+        try:
+            await self._lag.settle()
+            await self._places.take()
+        finally:
+            self._waiting -= 1
         self._seated(Seat(self._name, self._pipeline.inquiry, entry), turns)
 
     @asynccontextmanager
     async def _seat(
         self, turns: asyncio.TaskGroup, partition: Partition
     ) -> AsyncGenerator[Seat | None, None]:
-        """A place for the lane that the inbox may hand over; None while there is none to spare."""
-        if not (self._lag.is_small and await self._places.take_free()):
+        """A place for the lane that the inbox may hand over; None while there is none to spare.
+
+        While lanes wait here for places, one that was accepted would have to wait behind them.
+        """
+        if self._waiting or not (self._lag.keeps_up() and await self._places.take_free()):
             yield None
             return
         seat = Seat(self._name, self._pipeline.inquiry)

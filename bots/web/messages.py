@@ -5,7 +5,7 @@ import time
 import structlog
 from aiohttp import web
 
-from bots.http import error_response
+from bots.http import accepted, error_response
 from bots.web.access import Access, Caller
 from bots.web.bodies import TEXT_LIMIT, MessageBody, StopBody, VoteBody
 from bots.web.channel import SAMPLING
@@ -96,7 +96,7 @@ class MessageDoors:
         self._metrics.accepted.labels(CHANNEL, receipt.value).inc()
         if receipt in (Receipt.ACCEPTED, Receipt.DUPLICATE):
             log.debug("message accepted", message=message.digest, receipt=receipt.value)
-            return web.json_response({}, status=202)
+            return accepted()
         return _turn_away(caller, message, receipt)
 
     async def stop(self, request: web.Request) -> web.Response:
@@ -110,7 +110,7 @@ class MessageDoors:
             ("PUBLISH", news_channel(partition), conversation),
         ]
         await run_effects(self._store, effects)
-        return web.json_response({}, status=202)
+        return accepted()
 
     async def vote(self, request: web.Request) -> web.Response:
         """Take a thumb for an answer that the visitor got."""
@@ -126,7 +126,7 @@ class MessageDoors:
             return error_response(404)
         if about[-1].get("vote") != body.vote:
             await self._note_vote(caller, address, body)
-        return web.json_response({}, status=202)
+        return accepted()
 
     async def _note_vote(self, caller: Caller, address: Address, body: VoteBody) -> None:
         answered = Message(message_id(caller.visitor, body.reply), address, "", 0)

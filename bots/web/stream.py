@@ -3,6 +3,8 @@
 import asyncio
 import json
 import re
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 from aiohttp import web
@@ -14,6 +16,7 @@ from core.inbox import Inbox
 from core.redis import UNAVAILABLE, Store
 
 KEEP_ALIVE_SECONDS = 15.0
+KEEP_ALIVE = b": keep-alive\n\n"
 EVENTS_AT_ONCE = 200
 EVENT_ID = re.compile(r"\d{1,15}-\d{1,10}")
 BEGINNING = "0-0"
@@ -54,26 +57,20 @@ class EventStreams:
         entries = await self._next(key, last, reader)
         await response.prepare(request)
         await response.write(b"retry: 1000\n\n")
-        while not self._news.is_closing:
-            if entries:
-                lines = [f"id: {entry}\ndata: {event}\n\n" for entry, event in entries]
-                await response.write("".join(lines).encode())
-                last = entries[-1][0]
-            if not reader.has_gap:
-                await self._wait(response, reader)
-            try:
-                entries = await self._next(key, last, reader)
-            except StoreUnavailableError:
-                break  # the page connects again and is told 503
+        with _ticking(reader):
+            while not self._news.is_closing:
+                if entries:
+                    last = entries[-1][0]
+                    await response.write(_lines(entries))
+                if not reader.has_gap:
+                    await reader.wait()
+                try:
+                    entries = await self._next(key, last, reader)
+                except StoreUnavailableError:
+                    break  # the page connects again and is told 503
+                if not entries:
+                    await response.write(KEEP_ALIVE)
         return response
-
-    async def _wait(self, response: web.StreamResponse, reader: Reader) -> None:
-        try:
-            async with asyncio.timeout(KEEP_ALIVE_SECONDS):
-                await reader.wait()
-        except TimeoutError:
-            reader.miss()
-            await response.write(b": keep-alive\n\n")
 
     async def _next(self, key: str, last: str, reader: Reader) -> list[Entry]:
         """The events after `last`: those heard, or those in the stream where some may be missed."""
@@ -95,6 +92,30 @@ class EventStreams:
 
     def _key(self, conversation: str) -> str:
         return stream_key(self._inbox.partition(conversation), conversation)
+
+
+@contextmanager
+def _ticking(reader: Reader) -> Generator[None, None, None]:
+    """Have the page's stream read now and then, whether or not there is news.
+
+    One timer for its whole life: a deadline for each wait would cost more than the wait.
+    """
+    loop = asyncio.get_running_loop()
+
+    def tick() -> None:
+        nonlocal due
+        reader.miss()
+        due = loop.call_later(KEEP_ALIVE_SECONDS, tick)
+
+    due = loop.call_later(KEEP_ALIVE_SECONDS, tick)
+    try:
+        yield
+    finally:
+        due.cancel()
+
+
+def _lines(entries: list[Entry]) -> bytes:
+    return "".join([f"id: {entry}\ndata: {event}\n\n" for entry, event in entries]).encode()
 
 
 def _order(entry: str) -> tuple[int, ...]:

@@ -116,7 +116,7 @@ class AnswerReader:
             text = self._join(self._framing.feed(data))
         except EventTooLongError as error:
             raise BadAnswerError("event too long") from error
-        if text and self._before is None:
+        if text and self._before is None and data.count(b"\n\n") == 1:
             self._before, self._after = _around_text(data)
         return text
 
