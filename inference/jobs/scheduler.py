@@ -10,6 +10,7 @@ import structlog
 
 from inference.jobs.admission import Admission, Limits, QueueFullError
 from inference.jobs.engine import EngineFacts
+from inference.jobs.fold import Fold
 from inference.jobs.job import Ended, Event, Job, Piece, Prefilled
 from inference.jobs.loop import EngineLoop
 from inference.jobs.metrics import Metrics
@@ -61,6 +62,7 @@ class Scheduler:
         self._limits = limits
         self._metrics = metrics
         self._admission = Admission(limits, facts)
+        self._fold = Fold()
         self._requests: dict[str, _Request] = {}
         self._idle = asyncio.Event()
         self._idle.set()
@@ -135,11 +137,14 @@ class Scheduler:
             elif isinstance(event, Prefilled):
                 self._admission.prefilled(event.job)
             if (request := self._requests.get(event.job)) is not None:
-                if isinstance(event, Piece) and request.stage == "reading":
+                is_first = isinstance(event, Piece) and request.stage == "reading"
+                if is_first:
                     self._begin_writing(request)
                 elif isinstance(event, Ended) and request.stage == "writing":
                     self._measure(request, event)
-                request.stream.put(event)
+                is_edge = is_first or isinstance(event, Ended)
+                self._fold.add(request.stream, event, at_once=is_edge)
+        self._fold.end_step()
         self._metrics.count(events)
         self._start_next()
 

@@ -30,11 +30,14 @@ class JobStream:
         """Whether the last event was read."""
 
     def put(self, event: Event) -> None:
-        """Add an event."""
-        if self._sink is not None:
-            self._hand_over(self._sink, event)
+        """Add an event, for the next `flush`."""
+        self._events.append(event)
+
+    def flush(self) -> None:
+        """Bring what was put to the sink or the reader."""
+        if self._sink is not None and self._events:
+            self._hand_over(self._sink)
         else:
-            self._events.append(event)
             self._wake()
 
     def fail(self, error: Exception) -> None:
@@ -52,7 +55,7 @@ class JobStream:
         return events
 
     async def pour(self, sink: Sink) -> None:
-        """Hand each event to `sink` in the callback that brings it, until it can take no more.
+        """Hand events to `sink` in the callback that brings them, until it can take no more.
 
         To wake a reader for a token costs more than to write it down. Raises what `sink` raises or
         `fail` was told.
@@ -65,7 +68,7 @@ class JobStream:
                 await self._change()
         finally:
             self._sink = None
-        if self._broken is not None and not self.is_complete:
+        if self._broken is not None and not (self._events or self.is_complete):
             raise self._broken
 
     async def _change(self) -> None:
@@ -74,13 +77,14 @@ class JobStream:
         self._waiter = asyncio.get_running_loop().create_future()
         await self._waiter
 
-    def _hand_over(self, sink: Sink, event: Event) -> None:
+    def _hand_over(self, sink: Sink) -> None:
+        events, self._events = self._events, []
         try:
-            has_room = sink((event,))
+            has_room = sink(events)
         except Exception as error:  # noqa: BLE001 - the reader's, not the engine's
             self.fail(error)
             return
-        self.is_complete = isinstance(event, Ended)
+        self.is_complete = isinstance(events[-1], Ended)
         if self.is_complete or not has_room:
             self._sink = None
             self._wake()

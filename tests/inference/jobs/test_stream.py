@@ -11,10 +11,15 @@ def pieces(count: int) -> list[Piece]:
     return [Piece("a", str(number), 1) for number in range(count)]
 
 
+def tell(stream: JobStream, event: Event) -> None:
+    stream.put(event)
+    stream.flush()
+
+
 def stream_of(*events: Piece | Ended) -> JobStream:
     stream = JobStream(Job("a", [1], 1))
     for event in events:
-        stream.put(event)
+        tell(stream, event)
     return stream
 
 
@@ -39,7 +44,7 @@ async def test_a_reader_waits_for_the_next_event():
         reading = tasks.create_task(stream.read())
         await asyncio.sleep(0)
         assert not reading.done()
-        stream.put(Piece("a", "x", 1))
+        tell(stream, Piece("a", "x", 1))
     assert reading.result() == [Piece("a", "x", 1)]
 
 
@@ -65,7 +70,7 @@ async def test_a_reader_that_gave_up_harms_nobody():
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
             await stream.read()
-    stream.put(Piece("a", "x", 1))
+    tell(stream, Piece("a", "x", 1))
     assert await stream.read() == [Piece("a", "x", 1)]
 
 
@@ -87,9 +92,9 @@ async def test_a_sink_is_handed_each_event_at_once_until_the_last():
     stream, handed = stream_of(), list[Event]()
     pouring = await poured(stream, lambda events: handed.extend(events) or True)
     came = [Piece("a", "x", 1), Ended("a", "stop")]
-    stream.put(came[0])
+    tell(stream, came[0])
     assert handed == came[:1]
-    stream.put(came[1])
+    tell(stream, came[1])
     assert handed == came
     await pouring
     assert stream.is_complete
@@ -98,8 +103,8 @@ async def test_a_sink_is_handed_each_event_at_once_until_the_last():
 async def test_what_a_full_sink_does_not_get_is_read():
     stream = stream_of()
     pouring = await poured(stream, lambda events: False)
-    stream.put(Piece("a", "x", 1))
-    stream.put(Piece("a", "y", 1))
+    tell(stream, Piece("a", "x", 1))
+    tell(stream, Piece("a", "y", 1))
     await pouring
     assert await stream.read() == [Piece("a", "y", 1)]
 
@@ -119,17 +124,17 @@ async def test_whoever_pours_meets_the_failure_of_the_sink_and_of_the_engine(whe
 
     pouring = await poured(stream, sink)
     if where == "sink":
-        stream.put(Piece("a", "x", 1))
+        tell(stream, Piece("a", "x", 1))
     else:
         stream.fail(ValueError("broken"))
     with pytest.raises(ValueError, match="broken"):
         await pouring
-    stream.put(Piece("a", "x", 1))  # goes nowhere, and harms nobody
+    tell(stream, Piece("a", "x", 1))  # goes nowhere, and harms nobody
 
 
 async def test_an_end_that_was_poured_is_no_failure_when_the_engine_breaks_after_it():
     stream = stream_of()
     pouring = await poured(stream, lambda events: True)
-    stream.put(Ended("a", "stop"))
+    tell(stream, Ended("a", "stop"))
     stream.fail(ValueError("broken"))
     await pouring
