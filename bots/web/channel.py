@@ -14,7 +14,6 @@ from core.errors import StoppedError
 from core.inbox import Inbox
 from core.messages import Message
 from core.replies import Done, ReplyEvent
-from core.tasks import beside
 from core.turn import Turn
 
 SAMPLING = "sampling"
@@ -45,17 +44,15 @@ class WebChannel:
         """Stream an answer until it is stopped; a second attempt begins the same reply again."""
         pen = Pen(self._inbox.partition(turn.address.key), turn, delivery, self._history_hours)
         with self._news.heed(turn.address.key, pen.wake):
-            async with beside(pen.fold()) as folding:
+            async with pen.at_hand():
                 try:
-                    await _draw(events, pen, folding)
+                    await _draw(events, pen)
                 except StoppedError:
-                    await pen.wipe(folding)
+                    await pen.wipe()
                     raise
 
 
-async def _draw(
-    events: AsyncGenerator[ReplyEvent, None], pen: Pen, folding: asyncio.Task[None]
-) -> None:
+async def _draw(events: AsyncGenerator[ReplyEvent, None], pen: Pen) -> None:
     """Write what is said, up to the end or until the visitor wants no more."""
     try:
         async with asyncio.timeout(None) as patience:
@@ -64,7 +61,7 @@ async def _draw(
                 if isinstance(event, Done):
                     patience.reschedule(None)  # the end is not interrupted
                     pen.heed_stop()
-                    await pen.finish(event.reply, folding)
+                    await pen.finish(event.reply)
                 else:
                     await pen.note(event)
     except TimeoutError:

@@ -7,8 +7,8 @@ ask at once.
 """
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 
 from bots.web.events import (
     Event,
@@ -27,6 +27,7 @@ from core.channel import Delivery
 from core.errors import StoppedError
 from core.redis import Effect, Partition
 from core.replies import Delta, Reply, Retract
+from core.tasks import Aside, aside
 from core.turn import Turn
 
 FOLD_SECONDS = 0.025
@@ -55,6 +56,7 @@ class Pen:
         """Called when the visitor has stopped the answer."""
         self._is_stopped = False
         self._has_news = asyncio.Event()
+        self._folding: Aside | None = None
         self._writing = asyncio.Lock()
         self._has_started = False
         self._waiting: list[str] = []
@@ -62,9 +64,22 @@ class Pen:
         self._shown = ""
         self._entries: list[str] = []
 
+    @asynccontextmanager
+    async def at_hand(self) -> AsyncGenerator[None, None]:
+        """Be ready to write what gathers; for an answer that comes as a whole there is no need."""
+        async with aside(self._fold) as self._folding:
+            loop = asyncio.get_running_loop()
+            thinking = loop.call_later(THINKING_SECONDS, self._folding.begin)
+            try:
+                yield
+            finally:
+                thinking.cancel()
+
     def wake(self) -> None:
-        """Look soon whether the answer was stopped."""
+        """Write soon, and look whether the answer was stopped."""
         self._has_news.set()
+        if self._folding is not None:
+            self._folding.begin()
 
     def heed_stop(self) -> None:
         """Raise StoppedError if the visitor wants no more."""
@@ -79,17 +94,31 @@ class Pen:
         else:
             self._waiting.append(event.text)
         if self._has_started:
-            self._has_news.set()
+            self.wake()
         else:
             async with self._writing:
                 await self._write(self._events())
         self.heed_stop()
 
-    async def fold(self) -> None:
+    async def finish(self, reply: Reply) -> None:
+        """Write the whole answer and clear its deltas away; nothing if that was done before."""
+        await self._end_folding()
+        if self._delivery.sent:
+            return
+        events = [] if self._has_started else [start_event(self._delivery.reply_id)]
+        if reply.fresh:
+            events.append(fresh_event(self._delivery.reply_id))
+        effects = self._emit([*events, done_event(self._delivery.reply_id, reply)])
+        await self._delivery.delivered(1, [*effects, *self._sweep()])
+
+    async def wipe(self) -> None:
+        """Clear the deltas away, for another pen to write the end."""
+        await self._end_folding()
+        if effects := self._sweep():
+            await self._delivery.write(effects)
+
+    async def _fold(self) -> None:
         """Write what gathers every few milliseconds."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(THINKING_SECONDS):
-                await self._has_news.wait()
         if not self._has_started:
             async with self._writing:
                 await self._write([thinking_event(self._delivery.reply_id)])
@@ -100,24 +129,11 @@ class Pen:
             async with self._writing:
                 await self._write(self._events())
 
-    async def finish(self, reply: Reply, folding: asyncio.Task[None]) -> None:
-        """Write the whole answer and clear its deltas away; nothing if that was done before."""
-        async with self._writing:  # so that no delta can follow the end
-            folding.cancel()
-        if self._delivery.sent:
-            return
-        events = [] if self._has_started else [start_event(self._delivery.reply_id)]
-        if reply.fresh:
-            events.append(fresh_event(self._delivery.reply_id))
-        effects = self._emit([*events, done_event(self._delivery.reply_id, reply)])
-        await self._delivery.delivered(1, [*effects, *self._sweep()])
-
-    async def wipe(self, folding: asyncio.Task[None]) -> None:
-        """Clear the deltas away, for another pen to write the end."""
+    async def _end_folding(self) -> None:
+        """No delta may follow the end."""
         async with self._writing:
-            folding.cancel()
-        if effects := self._sweep():
-            await self._delivery.write(effects)
+            if self._folding is not None:
+                self._folding.end()
 
     def _events(self) -> list[Event]:
         """What has gathered since the last write."""

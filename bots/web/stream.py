@@ -3,8 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing
 from typing import Any
 
 from aiohttp import web
@@ -57,7 +56,7 @@ class EventStreams:
         entries = await self._next(key, last, reader)
         await response.prepare(request)
         await response.write(b"retry: 1000\n\n")
-        with _ticking(reader):
+        with closing(_Ticks(reader)):
             while not self._news.is_closing:
                 if entries:
                     last = entries[-1][0]
@@ -94,24 +93,26 @@ class EventStreams:
         return stream_key(self._inbox.partition(conversation), conversation)
 
 
-@contextmanager
-def _ticking(reader: Reader) -> Generator[None, None, None]:
-    """Have the page's stream read now and then, whether or not there is news.
+class _Ticks:
+    """Has a page's stream read now and then, whether or not there is news.
 
-    One timer for its whole life: a deadline for each wait would cost more than the wait.
+    One timer for all of a page's life: a deadline for each wait would cost more than the wait.
     """
-    loop = asyncio.get_running_loop()
 
-    def tick() -> None:
-        nonlocal due
-        reader.miss()
-        due = loop.call_later(KEEP_ALIVE_SECONDS, tick)
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._set()
 
-    due = loop.call_later(KEEP_ALIVE_SECONDS, tick)
-    try:
-        yield
-    finally:
-        due.cancel()
+    def close(self) -> None:
+        """End it."""
+        self._due.cancel()
+
+    def _set(self) -> None:
+        self._due = asyncio.get_running_loop().call_later(KEEP_ALIVE_SECONDS, self._tick)
+
+    def _tick(self) -> None:
+        self._reader.miss()
+        self._set()
 
 
 def _lines(entries: list[Entry]) -> bytes:

@@ -72,6 +72,8 @@ class Answer:
 
         Nothing that goes wrong here harms the answer.
         """
+        if self._content.at_eof():
+            return
         with suppress(aiohttp.ClientError, BadAnswerError, TimeoutError):
             async with asyncio.timeout(USAGE_SECONDS):
                 while data := await self._content.readany():

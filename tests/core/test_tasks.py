@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from core.tasks import beside, cancel_all, honour_cancellation
+from core.tasks import aside, beside, cancel_all, honour_cancellation
 
 
 async def test_work_ends_with_the_body():
@@ -38,6 +38,44 @@ async def test_cancelling_from_outside_passes_through():
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_work_at_hand_begins_once_when_it_is_wanted_and_ends_with_the_body():
+    begun = []
+
+    async def work() -> None:
+        begun.append(True)
+        await asyncio.sleep(60)
+
+    async with aside(work) as later:
+        await asyncio.sleep(0.01)
+        assert not begun
+        later.begin()
+        later.begin()
+        await asyncio.sleep(0.01)
+        assert begun == [True]
+    assert later.task.cancelled()
+
+
+async def test_work_that_is_not_wanted_any_more_never_begins():
+    async with aside(lambda: pytest.fail("begun")) as later:
+        later.end()
+        later.begin()
+    later.begin()
+    assert later.task is None
+
+
+async def test_an_error_of_work_at_hand_ends_the_body_and_comes_out_as_itself():
+    async def breaks() -> None:
+        raise ValueError("theirs")
+
+    async def body() -> None:
+        async with aside(breaks) as later:
+            later.begin()
+            await asyncio.sleep(60)
+
+    with pytest.raises(ValueError, match="theirs"):
+        await body()
 
 
 async def test_a_swallowed_cancellation_is_raised_again():
