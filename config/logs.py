@@ -1,8 +1,9 @@
 """Logs on standard error, in one shape for XiaoQ and for the libraries it uses.
 
-Everything goes through the standard `logging` and one structlog formatter. Keys are data and events
-are constant sentences, so what may be secret can be found by its key. Nothing secret should be
-logged in the first place: the redaction here is the second line of defence.
+Our lines are written by structlog itself, which takes a third of the time that the standard
+`logging` would; those of libraries come through `logging` and pass the same processors. Keys are
+data and events are constant sentences, so what may be secret can be found by its key. Nothing
+secret should be logged in the first place: the redaction here is the second line of defence.
 """
 
 import json
@@ -20,7 +21,6 @@ from config.settings import LogSettings
 
 HIDDEN = "***"
 
-_OURS = ("bots", "core", "inference", "config", "__main__")
 _SECRET = re.compile(
     r"token(?!i)|secret|passw|authorization|cookie|credential|(^|[^a-z])(api)?keys?($|[^a-z])",
     re.IGNORECASE,
@@ -29,7 +29,7 @@ _URL_PASSWORD = re.compile(r"(://[^\s/:@]*:)\S*@")
 
 
 def configure_logging(settings: LogSettings, stream: TextIO = sys.stderr) -> None:
-    """Send all logs of the process to `stream`; a second call replaces the first.
+    """Send all logs of the process to `stream`. Call it once: loggers keep what they began with.
 
     Libraries are heard from `warning` on, and aiohttp's access log not at all, unless the level is
     `debug`.
@@ -38,32 +38,39 @@ def configure_logging(settings: LogSettings, stream: TextIO = sys.stderr) -> Non
     is_terminal = stream.isatty()
     is_text = settings.format == "text" or (settings.format == "auto" and is_terminal)
     before = _before()
+    after: list[Processor] = [
+        structlog.processors.format_exc_info,
+        redact,
+        _text(is_terminal) if is_text else _json(),
+    ]
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=before,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                redact,
-                _text(is_terminal) if is_text else _json(),
-            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *after],
         )
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level if level <= logging.DEBUG else max(level, logging.WARNING))
-    for name, logger in root.manager.loggerDict.items():
-        if isinstance(logger, logging.Logger) and name not in _OURS:
+    for logger in root.manager.loggerDict.values():
+        if isinstance(logger, logging.Logger):
             logger.setLevel(logging.NOTSET)  # bm25s 0.3 sets DEBUG when it is imported
-    for name in _OURS:
-        logging.getLogger(name).setLevel(level)
+    names = structlog.stdlib.LoggerFactory(ignore_frame_names=[__name__])
     structlog.configure(
-        processors=[*before, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*before, *after],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        logger_factory=lambda *given: _Lines(stream, names(*given).name),
         cache_logger_on_first_use=True,
     )
+
+
+class _Lines(structlog.WriteLogger):
+    """Writes lines for the module of a name."""
+
+    def __init__(self, stream: TextIO, name: str) -> None:
+        super().__init__(stream)
+        self.name = name
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

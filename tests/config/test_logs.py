@@ -26,8 +26,6 @@ def restored():
     structlog.contextvars.clear_contextvars()
     root.handlers[:] = handlers
     root.setLevel(level)
-    for name in ("bots", "core", "inference", "config", "__main__"):
-        logging.getLogger(name).setLevel(logging.NOTSET)
 
 
 def configured(stream=None, **settings):
