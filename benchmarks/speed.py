@@ -15,7 +15,7 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
 
@@ -23,6 +23,9 @@ from benchmarks.machine import describe
 from benchmarks.rig import Customer, Product, browser_session, percentile, stub_model
 
 QUESTIONS = ["怎么退货？", "几天能到？", "how do I return an item?", "水垢怎么清理", "保修多久"]
+
+CONVERSATION = 10
+"""Questions, after which the customer begins anew: longer ones are rare."""
 
 PAUSE_SECONDS = 0.02
 """Between questions, as people are slower; all processes go to sleep in it, the model's too."""
@@ -55,6 +58,8 @@ async def _ask_in_turn(customer: Customer, count: int) -> tuple[list[float], lis
     sent: list[float] = []
     async with aclosing(customer.events()) as events:
         for number in range(count + 50):
+            if number % CONVERSATION == 0:
+                await _begin_anew(customer, events)
             began, at, shown = time.time(), 0.0, 0.0
             sending = asyncio.ensure_future(customer.send(QUESTIONS[number % len(QUESTIONS)]))
             async for _, event in events:
@@ -70,6 +75,14 @@ async def _ask_in_turn(customer: Customer, count: int) -> tuple[list[float], lis
                 accepted.append(shown - at)
                 sent.append(shown - began)
     return accepted, sent
+
+
+async def _begin_anew(customer: Customer, events: AsyncGenerator[tuple[int, dict], None]) -> None:
+    await customer.send("/new")
+    async for _, event in events:
+        if event["type"] == "done":
+            break
+    await asyncio.sleep(PAUSE_SECONDS)
 
 
 async def _ask_model(session, model: str) -> float:  # noqa: ANN001

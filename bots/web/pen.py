@@ -98,6 +98,7 @@ class Pen:
         else:
             async with self._writing:
                 await self._write(self._events())
+            await asyncio.sleep(0)  # the page is told before this turn goes on
         self.heed_stop()
 
     async def finish(self, reply: Reply) -> None:
