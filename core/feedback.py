@@ -14,7 +14,7 @@ VOTE = """
 local before = redis.call('GET', KEYS[1])
 if before == ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-run_effects(2, ARGV[3])
+run_effects(2, 3)
 return 1
 """
 _TICKET = re.compile(r"([0-9a-f]{24})/([0-9a-f]{16})/([+-])")

@@ -14,7 +14,6 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import structlog
-from pydantic_core import to_json
 from redis.exceptions import ResponseError
 
 from config.settings import InboxSettings
@@ -189,12 +188,13 @@ class Inbox:
 
         Raises LeaseLostError, and then does nothing.
         """
-        keys = [lease.entry.partition.key("work", lease.entry.conversation)]
-        fields = to_json({name: str(value) for name, value in record.items()}).decode()
-        said: list[Any] | None = await self._commit(keys, [lease.fence, fields], effects)
+        key = lease.entry.partition.key("work", lease.entry.conversation)
+        fields = [str(part) for pair in record.items() for part in pair]
+        written: list[Effect] = [("HSET", key, *fields)] if fields else []
+        said: list[Any] | None = await self._commit([key], [lease.fence], [*written, *effects])
         if said is None:
             raise LeaseLostError
-        return said
+        return said[len(written) :]
 
     async def finish(self, lease: Lease, count: int, effects: Sequence[Effect] = ()) -> None:
         """Remove the first `count` messages: they are done. Raises LeaseLostError."""

@@ -1,6 +1,6 @@
 """The inbox's steps as Lua: each is atomic, and begins by asking whether it may.
 
-Every script ends with its effects, packed as its last arguments (`core.redis.Script`).
+The effects of a script are its last keys and arguments (`core.redis.Script`).
 """
 
 # The fence is the announcement's id with the attempt's number: both are new for every attempt.
@@ -16,13 +16,13 @@ end
 # here, its turn begins in the same step, with what its worker wants to know. Without a consumer
 # group the lane just stays announced.
 _HAND_OVER = """
-local function hand_over(keys, lane, group, worker, first_key, inquiry)
+local function hand_over(keys, lane, group, worker, first_key, first)
   local read = redis.pcall(
     'XREADGROUP', 'GROUP', group, worker, 'COUNT', 1, 'STREAMS', keys[3], '>')
   if not read or read.err then return {} end
   local id, taken = read[1][2][1][1], read[1][2][1][2][2]
   if taken ~= lane then return {id, taken} end
-  local is_good, said = pcall(run_effects, first_key, inquiry)
+  local is_good, said = pcall(run_effects, first_key, first)
   if not is_good then return {id, taken} end
   return {id, taken, attempt(keys[5], id, 1), said}
 end
@@ -42,10 +42,10 @@ redis.call('SET', KEYS[1], '', 'PX', ARGV[5])
 redis.call('RPUSH', KEYS[2], ARGV[1])
 redis.call('INCR', KEYS[4])
 if waiting == 0 then redis.call('XADD', KEYS[3], '*', 'lane', ARGV[2]) end
-local _, next_key = run_effects(6, ARGV[8])
+local _, next_key, next_arg = run_effects(6, 8)
 local handed = {}
 if waiting == 0 and ARGV[7] ~= '' then
-  handed = hand_over(KEYS, ARGV[2], ARGV[6], ARGV[7], next_key, ARGV[9])
+  handed = hand_over(KEYS, ARGV[2], ARGV[6], ARGV[7], next_key, next_arg)
 end
 return {'accepted', unpack(handed)}
 """
@@ -64,7 +64,7 @@ if #messages == 0 then
 end
 attempt(KEYS[3], ARGV[3], #messages)
 redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[3], 'JUSTID')
-local said = run_effects(4, ARGV[4])
+local said = run_effects(4, 4)
 return {messages, redis.call('HGETALL', KEYS[3]), said}
 """
 )
@@ -86,8 +86,7 @@ return 'answered'
 
 COMMIT = """
 if redis.call('HGET', KEYS[1], 'fence') ~= ARGV[1] then return false end
-for field, value in pairs(cjson.decode(ARGV[2])) do redis.call('HSET', KEYS[1], field, value) end
-return run_effects(2, ARGV[3])
+return run_effects(2, 2)
 """
 
 FINISH = """
@@ -97,7 +96,7 @@ redis.call('DECRBY', KEYS[4], ARGV[4])
 redis.call('DEL', KEYS[3])
 redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
 redis.call('XDEL', KEYS[1], ARGV[2])
-run_effects(5, ARGV[6])
+run_effects(5, 6)
 if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('XADD', KEYS[1], '*', 'lane', ARGV[5]) end
 return 1
 """

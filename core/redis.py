@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic_core import to_json
 from redis.asyncio import ConnectionPool, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -85,26 +84,29 @@ local function take_token(key, per_minute, burst)
   redis.call('PEXPIRE', key, math.ceil(burst / per_ms))
   return wait
 end
-local function run_effects(first_key, packed)
-  local said, effects = {}, cjson.decode(packed)
-  for i, effect in ipairs(effects) do
-    local key = KEYS[first_key + i - 1]
-    if effect[1] == 'TAKE' then
-      said[i] = take_token(key, tonumber(effect[2]), tonumber(effect[3]))
-    elseif effect[1] == 'TELL' then
-      local _, channel, subject, limit, event = unpack(effect)
+local function run_effects(first_key, first)
+  local said, number, at = {}, tonumber(ARGV[first]), first + 1
+  for i = 1, number do
+    local key, name, last = KEYS[first_key + i - 1], ARGV[at + 1], at + ARGV[at]
+    if name == 'TAKE' then
+      said[i] = take_token(key, tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]))
+    elseif name == 'TELL' then
+      local channel, subject, limit, event = unpack(ARGV, at + 2, last)
       said[i] = redis.call('XADD', key, 'MAXLEN', '~', limit, '*', 'event', event)
       redis.call('PUBLISH', channel, subject .. ' ' .. said[i] .. ' ' .. event)
     else
-      said[i] = redis.call(effect[1], key, unpack(effect, 2)) or ''
+      said[i] = redis.call(name, key, unpack(ARGV, at + 2, last)) or ''
     end
+    at = last + 1
   end
-  return said, first_key + #effects
+  return said, first_key + number, at
 end
 """
+"""Carries out the effects whose keys and arguments begin at these places; returns what each said,
+and where those of the next group begin. A group is their number, then each one's command and
+arguments, with the number of these before it: to read JSON would take longer than the effects."""
 
-
-EFFECTS = "return run_effects(1, ARGV[1])"
+EFFECTS = "return run_effects(1, 1)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +125,6 @@ def partition_of(conversation: str, count: int) -> Partition:
     return Partition(int(conversation[:8], 16) % count)
 
 
-def pack_effects(effects: Sequence[Effect]) -> str:
-    """Effects without their keys, as one script argument."""
-    return to_json([(effect[0], *effect[2:]) for effect in effects]).decode()
-
-
 class Script:
     """A Lua script that may end in effects; loads itself where the server does not know it."""
 
@@ -139,9 +136,13 @@ class Script:
     async def __call__(
         self, keys: Sequence[str], args: Sequence[str | int], *effects: Sequence[Effect]
     ) -> Any:  # noqa: ANN401 - what a script returns is known to its caller
-        """Run it: keys of effects follow `keys`; each packed group of them is a last argument."""
+        """Run it: keys of effects follow `keys`, and each group's arguments follow `args`."""
         keys = [*keys, *(effect[1] for group in effects for effect in group)]
-        rest = (len(keys), *keys, *args, *map(pack_effects, effects))
+        rest = [len(keys), *keys, *args]
+        for group in effects:
+            rest.append(len(group))
+            for effect in group:
+                rest += len(effect) - 1, effect[0], *effect[2:]
         try:
             return await self._store.execute_command("EVALSHA", self._digest, *rest)
         except NoScriptError:

@@ -29,7 +29,7 @@ _NAME = re.compile(r"[0-9a-f]{16}")
 
 REMOVE = """
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-run_effects(2, ARGV[1])
+run_effects(2, 1)
 return 1
 """
 
