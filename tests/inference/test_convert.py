@@ -81,7 +81,23 @@ async def test_a_failure_is_told_in_the_converter_s_words_though_it_ended_with_0
     with pytest.raises(ConversionError, match="Error: Hessian not invertible"):
         await run(conversion)
     # What failed before it kept any state can be tried again.
+    assert (conversion.work / "out_tensor").is_dir()
     assert check_conversion(conversion) == []
+
+
+async def test_a_converter_that_is_killed_is_told_by_its_exit_code_and_last_words(conversion, tell):
+    tell("die")
+    with pytest.raises(ConversionError, match=r"job; Measured: \S+ \(Attention\); exit code -9"):
+        await run(conversion)
+    assert check_conversion(conversion) == []
+
+
+async def test_with_a_measurement_it_begins_where_the_measuring_would_end(conversion, tell):
+    measured = conversion.source / "measurement.json"
+    measured.write_text("{}")
+    _, seen = await run(replace(conversion, measurement=measured))
+    assert seen[0] == Advance("Optimizing", 0.58)
+    assert seen[-1].share == 1.0
 
 
 async def test_a_finished_conversion_without_a_model_is_none(conversion, tell):
@@ -103,8 +119,7 @@ async def test_a_finished_conversion_whose_model_is_gone_is_begun_again(conversi
     assert check_conversion(conversion) == []
     shutil.rmtree(conversion.target)
     assert check_conversion(conversion) == [
-        f"{conversion.work}: is finished, but {conversion.target} is gone; delete it, begin again "
-        "(its measurement.json spares the measuring)"
+        f"{conversion.work}: is finished, but {conversion.target} is gone; delete it, begin again"
     ]
 
 
