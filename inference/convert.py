@@ -37,6 +37,12 @@ _STAGES = {
 """Which part of the whole each stage is, by the times that people report of a 7B. Those that are
 not named are short and come twice; they are as far as the one before."""
 _LAST_LINES = 3
+_ENVIRONMENT = {
+    "PYTHONUNBUFFERED": "1",
+    "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+    # Where flash-attn is missing, its way by PyTorch's SDPA leaves out the causal mask.
+    "EXLLAMA_NO_SDPA": "1",
+}
 
 
 class ConversionError(Exception):
@@ -144,7 +150,7 @@ async def _converter(
         stdout=PIPE,
         stderr=STDOUT,
         limit=1 << 20,
-        env={**os.environ, **visible, "PYTHONUNBUFFERED": "1", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"},
+        env={**os.environ, **_ENVIRONMENT, **visible},
         start_new_session=True,
         pass_fds=(log.fileno(),),
     )

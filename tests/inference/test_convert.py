@@ -52,7 +52,9 @@ async def test_a_model_is_converted_and_looked_at_afterwards(conversion, tell):
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
     assert {advance.stage for advance in seen} == set(converter.STAGES)
-    assert "-- Beginning new job" in (conversion.work / "convert.log").read_text()
+    log = (conversion.work / "convert.log").read_text()
+    assert "-- Beginning new job" in log
+    assert "attends to those after it" not in log
 
 
 async def test_a_stopped_conversion_goes_on_where_it_was(conversion, tell):
@@ -184,3 +186,4 @@ def test_the_real_converter_knows_every_option_that_is_given_to_it(conversion):
     for option in given.arguments:
         if option.startswith("-"):
             assert f'parser.add_argument("{option}"' in text
+    assert "EXLLAMA_NO_SDPA" in Path(spec.origin).with_name("attn.py").read_text()

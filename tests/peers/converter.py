@@ -40,6 +40,8 @@ def main() -> None:
     if told == "fail":
         say(" ## Error: Hessian not invertible")
         sys.exit()  # as the real one does: with code 0
+    if "EXLLAMA_NO_SDPA" not in os.environ:
+        say(" !! Without flash-attn every token attends to those after it")
     file = work / "job_new.json"
     job = json.loads(file.read_text()) if file.exists() else {"progress": "begin", "done": 0}
     say(" -- Resuming job" if file.exists() else " -- Beginning new job")
