@@ -108,7 +108,7 @@ def parse_status(line: str) -> Advance | None:
 def _open_log(work: Path) -> Generator[IO[str], None, None]:
     """What the converter says is kept here; locked, so that two never work in one folder."""
     work.mkdir(parents=True, exist_ok=True)
-    with (work / LOG).open("a", encoding="utf-8") as log:
+    with (work / LOG).open("a", buffering=1, encoding="utf-8") as log:
         try:
             fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

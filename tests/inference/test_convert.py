@@ -68,6 +68,8 @@ async def test_a_stopped_conversion_goes_on_where_it_was(conversion, tell):
     task = asyncio.create_task(convert(conversion, None, heard, PROGRAM))
     async with asyncio.timeout(20):
         await at_half.wait()
+    # Whoever waits for an hour's work can follow it.
+    assert "-- Beginning new job" in (conversion.work / "convert.log").read_text()
     task.cancel()
     await asyncio.wait([task])
     assert is_begun(conversion)
