@@ -14,7 +14,7 @@ from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -29,14 +29,20 @@ PROGRAM = (sys.executable, "-m", "exllamav2.conversion.convert_exl2")
 STOP_SECONDS = 10.0
 _STATUS = re.compile(r"\[STATUS\](.*)\[/STATUS\]")
 _STAGES = {
-    "Embeddings": (0.0, 0.01),
     "Measuring": (0.01, 0.58),
     "Optimizing": (0.58, 0.6),
     "Quantizing": (0.6, 0.98),
     "Compiling": (0.98, 1.0),
 }
-"""Which part of the whole each stage is, by the times that people report of a 7B."""
+"""Which part of the whole each stage is, by the times that people report of a 7B. Those that are
+not named are short and come twice; they are as far as the one before."""
 _LAST_LINES = 3
+_ENVIRONMENT = {
+    "PYTHONUNBUFFERED": "1",
+    "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+    # Where flash-attn is missing, its way by PyTorch's SDPA leaves out the causal mask.
+    "EXLLAMA_NO_SDPA": "1",
+}
 
 
 class ConversionError(Exception):
@@ -45,7 +51,10 @@ class ConversionError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """How far a conversion is: the stage by the converter's name, the share of the whole."""
+    """How far a conversion is: the stage by the converter's name, the share of the whole.
+
+    The share never falls from one to the next.
+    """
 
     stage: str
     share: float
@@ -75,9 +84,9 @@ async def convert(
         raise ConversionError(f"{conversion.work}: {error.strerror}") from error
     state = read_state(conversion)
     if code or state is None or state.progress != FINISHED:
+        why = "; ".join([*last, f"exit code {code}"])
         raise ConversionError(
-            f"the converter ended early ({'; '.join(last) or f'exit code {code}'}); all it said is "
-            f"in {conversion.work / LOG}"
+            f"the converter ended early ({why}); all it said is in {conversion.work / LOG}"
         )
     return _made(conversion)
 
@@ -99,7 +108,7 @@ def parse_status(line: str) -> Advance | None:
 def _open_log(work: Path) -> Generator[IO[str], None, None]:
     """What the converter says is kept here; locked, so that two never work in one folder."""
     work.mkdir(parents=True, exist_ok=True)
-    with (work / LOG).open("a", encoding="utf-8") as log:
+    with (work / LOG).open("a", buffering=1, encoding="utf-8") as log:
         try:
             fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -112,13 +121,16 @@ async def _listen(process: Process, log: IO[str], tell: Callable[[Advance], None
     if process.stdout is None:
         raise ConversionError("the converter has no output")
     last: deque[str] = deque(maxlen=_LAST_LINES)
+    farthest = 0.0
     async for raw in process.stdout:
         line = raw.decode(errors="replace").rstrip()
         if advance := parse_status(line):
-            tell(advance)
+            farthest = max(farthest, advance.share)
+            tell(replace(advance, share=farthest))
         elif line.strip():
             log.write(f"{line}\n")
-            last.append(line.strip(" -#!*|"))
+            # Its boxes have lines of nothing but dashes.
+            last.extend(filter(None, [line.strip(" -#!*|")]))
     return last
 
 
@@ -138,7 +150,7 @@ async def _converter(
         stdout=PIPE,
         stderr=STDOUT,
         limit=1 << 20,
-        env={**os.environ, **visible, "PYTHONUNBUFFERED": "1", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"},
+        env={**os.environ, **_ENVIRONMENT, **visible},
         start_new_session=True,
         pass_fds=(log.fileno(),),
     )

@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from inference.plan.model_files import ModelFiles, ModelFilesError, read_model
+from inference.plan.model_files import ModelFiles, ModelFilesError, read_model, rope_problems
 from inference.plan.shape import FP16_BYTES, weights_at
 
 HeadBits = Literal[2, 3, 4, 5, 6, 8]
@@ -22,7 +22,10 @@ LOG = "convert.log"
 """What the converter said, in its working folder."""
 FINISHED = "finished"
 _STATE = "job_new.json"
-_CUT_OFF = "was cut off while its state was written; delete it, begin again"
+_MEASUREMENT = "measurement.json"
+_TENSORS = "out_tensor"
+"""Where the converter collects the layers; it makes it some seconds before it writes any state."""
+_AGAIN = "delete it, begin again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +70,12 @@ def check_conversion(conversion: Conversion) -> list[str]:
     except ModelFilesError as error:
         return [f"{conversion.source}: {error}"]
     problems = [f"{conversion.source}: {line}" for line in model.problems]
-    if "bos_token_id" not in model.config:
+    if model.config.get("bos_token_id") is None:
         problems.append(
             f"{conversion.source}: config.json has no bos_token_id, without which the converter "
             "fails; Qwen2.5 has 151643"
         )
-    if "rope_theta" not in model.config:
-        problems.append(f"{conversion.source}: config.json has no rope_theta at its top level")
+    problems += [f"{conversion.source}: {line}" for line in rope_problems(model.config)]
     return [*problems, *_folder_problems(conversion), *_disk_problems(conversion, model)]
 
 
@@ -99,7 +101,9 @@ def _folder_problems(conversion: Conversion) -> Iterator[str]:
 
 def _leftover_problems(conversion: Conversion) -> Iterator[str]:
     """What lies where a conversion shall begin."""
-    if {each.name for each in _entries(conversion.work)} - {LOG}:
+    tensors = conversion.work / _TENSORS
+    begun = {LOG} if _entries(tensors) else {LOG, _TENSORS}
+    if {each.name for each in _entries(conversion.work)} - begun:
         yield f"{conversion.work}: is not empty and holds no conversion; name another"
     if _entries(conversion.target):
         yield f"{conversion.target}: is there and not empty; name another"
@@ -110,7 +114,7 @@ def _state_problems(conversion: Conversion, state: ConversionState | None) -> It
     work, target = conversion.work, conversion.target
     wanted = (conversion.source, conversion.bits, conversion.head_bits, target)
     if state is None or state.invalid:
-        yield f"{work}: {_CUT_OFF}"
+        yield f"{work}: was cut off while its state was written; {_again(work)}"
         return
     made = Path(state.compile_full) if state.compile_full else None
     if (Path(state.in_dir), state.bits, state.head_bits, made) != wanted:
@@ -120,10 +124,13 @@ def _state_problems(conversion: Conversion, state: ConversionState | None) -> It
             "convert to that"
         )
     elif state.progress == FINISHED and not _entries(target):
-        yield (
-            f"{work}: is finished, but {target} is gone; delete it, begin again "
-            "(its measurement.json spares the measuring)"
-        )
+        yield f"{work}: is finished, but {target} is gone; {_again(work)}"
+
+
+def _again(work: Path) -> str:
+    """The advice to begin again, with what can be kept."""
+    kept = " (with --measurement and a copy of its measurement.json nothing is measured twice)"
+    return _AGAIN + (kept if (work / _MEASUREMENT).exists() else "")
 
 
 def _disk_problems(conversion: Conversion, model: ModelFiles) -> Iterator[str]:

@@ -126,7 +126,19 @@ def _config_problems(config: Mapping[str, Any]) -> Iterator[str]:
 def _format_problems(
     config: Mapping[str, Any], tensors: Tensors, shape: ModelShape
 ) -> Iterator[str]:
-    if "rope_theta" not in config:
+    yield from rope_problems(config)
+    method = _method(config)
+    is_quantised = any(name.endswith(_QUANTISED) for name in tensors.found)
+    if method not in {"", "exl2"}:
+        yield f"config.json: is quantised by {method}; ExLlamaV2 needs EXL2"
+    elif tensors.found and not is_quantised:
+        size = shape.num_hidden_layers * shape.layer_parameters * FP16_BYTES / 1e9
+        yield f"is not quantised ({size:.1f} GB of layers); make EXL2 of it: xiaoq model convert"
+
+
+def rope_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    """Where ExLlamaV2 would place the tokens wrongly, or fail at it, a line each."""
+    if config.get("rope_theta") is None:
         theta = (config.get("rope_parameters") or {}).get("rope_theta", "1000000.0 for Qwen2.5")
         yield (
             "config.json: has no rope_theta at its top level, where ExLlamaV2 looks for it; "
@@ -135,13 +147,6 @@ def _format_problems(
     scaling = config.get("rope_scaling") or {}
     if "type" in scaling and "rope_type" in scaling:
         yield "config.json: rope_scaling has both type and rope_type; keep type alone"
-    method = _method(config)
-    is_quantised = any(name.endswith(_QUANTISED) for name in tensors.found)
-    if method not in {"", "exl2"}:
-        yield f"config.json: is quantised by {method}; ExLlamaV2 needs EXL2"
-    elif tensors.found and not is_quantised:
-        size = shape.num_hidden_layers * shape.layer_parameters * FP16_BYTES / 1e9
-        yield f"is not quantised ({size:.1f} GB of layers); make EXL2 of it: xiaoq model convert"
 
 
 def _missing_tensors(

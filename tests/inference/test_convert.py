@@ -52,7 +52,9 @@ async def test_a_model_is_converted_and_looked_at_afterwards(conversion, tell):
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
     assert {advance.stage for advance in seen} == set(converter.STAGES)
-    assert "-- Beginning new job" in (conversion.work / "convert.log").read_text()
+    log = (conversion.work / "convert.log").read_text()
+    assert "-- Beginning new job" in log
+    assert "attends to those after it" not in log
 
 
 async def test_a_stopped_conversion_goes_on_where_it_was(conversion, tell):
@@ -66,6 +68,8 @@ async def test_a_stopped_conversion_goes_on_where_it_was(conversion, tell):
     task = asyncio.create_task(convert(conversion, None, heard, PROGRAM))
     async with asyncio.timeout(20):
         await at_half.wait()
+    # Whoever waits for an hour's work can follow it.
+    assert "-- Beginning new job" in (conversion.work / "convert.log").read_text()
     task.cancel()
     await asyncio.wait([task])
     assert is_begun(conversion)
@@ -81,7 +85,23 @@ async def test_a_failure_is_told_in_the_converter_s_words_though_it_ended_with_0
     with pytest.raises(ConversionError, match="Error: Hessian not invertible"):
         await run(conversion)
     # What failed before it kept any state can be tried again.
+    assert (conversion.work / "out_tensor").is_dir()
     assert check_conversion(conversion) == []
+
+
+async def test_a_converter_that_is_killed_is_told_by_its_exit_code_and_last_words(conversion, tell):
+    tell("die")
+    with pytest.raises(ConversionError, match=r"job; Measured: \S+ \(Attention\); exit code -9"):
+        await run(conversion)
+    assert check_conversion(conversion) == []
+
+
+async def test_with_a_measurement_it_begins_where_the_measuring_would_end(conversion, tell):
+    measured = conversion.source / "measurement.json"
+    measured.write_text("{}")
+    _, seen = await run(replace(conversion, measurement=measured))
+    assert seen[0] == Advance("Optimizing", 0.58)
+    assert seen[-1].share == 1.0
 
 
 async def test_a_finished_conversion_without_a_model_is_none(conversion, tell):
@@ -103,8 +123,7 @@ async def test_a_finished_conversion_whose_model_is_gone_is_begun_again(conversi
     assert check_conversion(conversion) == []
     shutil.rmtree(conversion.target)
     assert check_conversion(conversion) == [
-        f"{conversion.work}: is finished, but {conversion.target} is gone; delete it, begin again "
-        "(its measurement.json spares the measuring)"
+        f"{conversion.work}: is finished, but {conversion.target} is gone; delete it, begin again"
     ]
 
 
@@ -169,3 +188,4 @@ def test_the_real_converter_knows_every_option_that_is_given_to_it(conversion):
     for option in given.arguments:
         if option.startswith("-"):
             assert f'parser.add_argument("{option}"' in text
+    assert "EXLLAMA_NO_SDPA" in Path(spec.origin).with_name("attn.py").read_text()

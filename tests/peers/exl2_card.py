@@ -7,6 +7,7 @@ about as likely.
 
 import gc
 import importlib.util
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -116,3 +117,18 @@ def assert_same(one: Told, other: Told) -> int:
             return place
     assert len(left) == len(right)
     return len(left)
+
+
+@torch.no_grad()
+def assert_as(
+    reference: torch.nn.Module, prompt: list[int], told: Told, close: float = 2 * CLOSE
+) -> None:
+    """Every token that was drawn is about the likeliest, and as likely, in the reference."""
+    drawn = tokens_of(told)
+    logits = reference(torch.tensor([[*prompt, *drawn]])).logits[0, len(prompt) - 1 : -1]
+    scores = torch.log_softmax(logits[:, : TOKENIZER.vocabulary], -1)
+    likelihoods = scores[range(len(drawn)), drawn]
+    ours = [each.chosen.logprob for piece in told.pieces for each in piece.sampled]
+    assert ours == pytest.approx(likelihoods.tolist(), abs=close)
+    scores[:, STOPS] = -math.inf
+    assert float((scores.max(-1).values - likelihoods).max()) < close

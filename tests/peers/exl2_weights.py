@@ -52,7 +52,9 @@ class Writer:
     def write(self, folder: Path, tokenizer: str, seed: int = 0) -> None:
         """Write a model folder: config, tokenizer, weights in a file for each layer."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.json").write_text(json.dumps(self._config(tokenizer), indent=1))
+        quantisation = {"quant_method": "exl2", "bits": self.bits}
+        config = config_of(self.shape, tokenizer, quantization_config=quantisation)
+        (folder / "config.json").write_text(json.dumps(config, indent=1))
         (folder / "tokenizer.json").write_text(tokenizer)
         torch.manual_seed(seed)
         for layer in range(self.shape.num_hidden_layers):
@@ -126,20 +128,22 @@ class Writer:
             **{f"lm_head.{kind}": tensor for kind, tensor in head.items()},
         }
 
-    def _config(self, tokenizer: str) -> dict[str, object]:
-        ids = {token["content"]: token["id"] for token in json.loads(tokenizer)["added_tokens"]}
-        return {
-            **self.shape.model_dump(),
-            "architectures": ["Qwen2ForCausalLM"],
-            "model_type": "qwen2",
-            "hidden_act": "silu",
-            "rms_norm_eps": 1e-6,
-            "rope_theta": 1_000_000.0,
-            "tie_word_embeddings": False,
-            "bos_token_id": ids["<|endoftext|>"],
-            "eos_token_id": ids["<|im_end|>"],
-            "quantization_config": {"quant_method": "exl2", "bits": self.bits},
-        }
+
+def config_of(shape: ModelShape, tokenizer: str, **more: object) -> dict[str, object]:
+    """What config.json says of a model of this shape, with more values."""
+    ids = {token["content"]: token["id"] for token in json.loads(tokenizer)["added_tokens"]}
+    return {
+        **shape.model_dump(),
+        "architectures": ["Qwen2ForCausalLM"],
+        "model_type": "qwen2",
+        "hidden_act": "silu",
+        "rms_norm_eps": 1e-6,
+        "rope_theta": 1_000_000.0,
+        "tie_word_embeddings": False,
+        "bos_token_id": ids["<|endoftext|>"],
+        "eos_token_id": ids["<|im_end|>"],
+        **more,
+    }
 
 
 def dequantise(tensors: Tensors) -> torch.Tensor:
@@ -163,12 +167,6 @@ def dequantise(tensors: Tensors) -> torch.Tensor:
 
 def reference_model(folder: Path, shape: ModelShape) -> torch.nn.Module:
     """The model of a folder in Transformers, float32 on the processor, dequantised by ourselves."""
-    from transformers import Qwen2Config, Qwen2ForCausalLM
-
-    rope = {"rope_type": "default", "rope_theta": 1_000_000.0}
-    config = Qwen2Config(
-        **shape.model_dump(), tie_word_embeddings=False, rms_norm_eps=1e-6, rope_parameters=rope
-    )
     tensors: Tensors = {}
     for file in folder.glob("*.safetensors"):
         tensors |= load_file(file)
@@ -177,6 +175,17 @@ def reference_model(folder: Path, shape: ModelShape) -> torch.nn.Module:
     }
     for name in [name.removesuffix(".q_weight") for name in tensors if name.endswith(".q_weight")]:
         state[f"{name}.weight"] = dequantise(quantised(tensors, name)).T
+    return qwen2(shape, state)
+
+
+def qwen2(shape: ModelShape, state: Tensors) -> torch.nn.Module:
+    """A model of Transformers with these weights."""
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    rope = {"rope_type": "default", "rope_theta": 1_000_000.0}
+    config = Qwen2Config(
+        **shape.model_dump(), tie_word_embeddings=False, rms_norm_eps=1e-6, rope_parameters=rope
+    )
     model = Qwen2ForCausalLM(config).eval()
     model.load_state_dict(state)
     return model

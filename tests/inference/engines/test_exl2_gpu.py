@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 from peers.exl2_card import (
-    CLOSE,
     ENDLESS,
-    STOPS,
+    assert_as,
     assert_same,
     job,
     open_engines,
@@ -17,7 +16,7 @@ from peers.exl2_card import (
     tokens_of,
     write_tiny,
 )
-from peers.exl2_fake import TOKENIZER, Told, work
+from peers.exl2_fake import work
 from peers.exl2_weights import TINY, dequantise, merge_adapter, quantised, reference_model
 
 from config.engine import AdapterSettings
@@ -92,19 +91,6 @@ def test_launching_by_graphs_changes_nothing(folder, load, batch):
     told = work(load(batch=5), *jobs)
     for each in jobs:
         assert_as(reference, each.prompt, told[each.id])
-
-
-@torch.no_grad()
-def assert_as(reference: torch.nn.Module, prompt: list[int], told: Told) -> None:
-    """Every token that was drawn is about the likeliest, and as likely, in the reference."""
-    drawn = tokens_of(told)
-    logits = reference(torch.tensor([[*prompt, *drawn]])).logits[0, len(prompt) - 1 : -1]
-    scores = torch.log_softmax(logits[:, : TOKENIZER.vocabulary], -1)
-    likelihoods = scores[range(len(drawn)), drawn]
-    ours = [each.chosen.logprob for piece in told.pieces for each in piece.sampled]
-    assert ours == pytest.approx(likelihoods.tolist(), abs=2 * CLOSE)
-    scores[:, STOPS] = -math.inf
-    assert float((scores.max(-1).values - likelihoods).max()) < 2 * CLOSE
 
 
 @paged_only

@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -21,6 +22,21 @@ def test_a_model_that_lacks_what_the_converter_needs_is_refused(tmp_path, conver
     assert "no bos_token_id" in problem
     nowhere = Conversion(tmp_path / "none", tmp_path / "made", tmp_path / "work")
     assert check_conversion(nowhere) == [f"{tmp_path / 'none'}: {tmp_path / 'none'} is no folder"]
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"bos_token_id": None}, "config.json has no bos_token_id, .* Qwen2.5 has 151643"),
+        ({"rope_theta": None}, "config.json: has no rope_theta .* add it: 1000000.0 for Qwen2.5"),
+        ({"rope_scaling": {"type": "yarn", "rope_type": "yarn"}}, "rope_scaling has both type and"),
+    ],
+)
+def test_what_would_fail_at_the_end_is_told_before_the_beginning(conversion, values, told):
+    config = conversion.source / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | values))
+    (problem,) = check_conversion(conversion)
+    assert re.search(told, problem)
 
 
 def test_what_is_quantised_already_is_refused(tmp_path):
@@ -68,6 +84,24 @@ def test_a_state_that_was_cut_off_is_said_to_be(conversion, state):
     assert check_conversion(conversion) == [
         f"{conversion.work}: was cut off while its state was written; delete it, begin again"
     ]
+
+
+def test_a_measurement_outlives_a_state_that_was_cut_off(conversion):
+    conversion.work.mkdir()
+    (conversion.work / "job_new.json").write_text('{"in_dir": "/mo')
+    (conversion.work / "measurement.json").write_text("{}")
+    assert check_conversion(conversion) == [
+        f"{conversion.work}: was cut off while its state was written; delete it, begin again "
+        "(with --measurement and a copy of its measurement.json nothing is measured twice)"
+    ]
+
+
+def test_layers_without_a_state_are_not_written_over(conversion):
+    (conversion.work / "out_tensor").mkdir(parents=True)
+    assert check_conversion(conversion) == []
+    (conversion.work / "out_tensor" / "lm_head.safetensors").touch()
+    (problem,) = check_conversion(conversion)
+    assert problem.endswith("is not empty and holds no conversion; name another")
 
 
 def test_files_in_the_place_of_folders_are_refused(conversion):
