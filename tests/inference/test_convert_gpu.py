@@ -152,6 +152,7 @@ def converters(conversion: Conversion) -> list[psutil.Process]:
     return [child for child in children if str(conversion.work) in child.cmdline()]
 
 
+@torch.no_grad()
 def farthest(model: torch.nn.Module, original: torch.nn.Module) -> float:
     """By how large a share of itself the matrix that differs most does."""
     pairs = zip(model.parameters(), original.parameters(), strict=True)
