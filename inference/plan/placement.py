@@ -101,11 +101,11 @@ def lay_out(settings: EngineSettings, demand: Demand, cards: Sequence[Card]) -> 
     """Place a model by the settings; raises PlacementError."""
     if not cards:
         raise PlacementError("there is no card")
-    if settings.placement == "split":
-        return split(demand, cards, settings.gpu_split, settings.pool_tokens or PAGE_TOKENS)
-    if settings.placement == "tensor":
-        return tensor(demand, cards, settings.pool_tokens or PAGE_TOKENS)
     least = settings.pool_tokens or settings.max_seq_len or demand.shape.max_position_embeddings
+    if settings.placement == "split":
+        return split(demand, cards, settings.gpu_split, least)
+    if settings.placement == "tensor":
+        return tensor(demand, cards, least)
     if settings.placement == "replicas":
         return replicas(demand, cards, least)
     return _auto(demand, cards, least)

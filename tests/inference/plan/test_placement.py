@@ -134,6 +134,15 @@ def test_what_fits_nowhere_is_refused_with_numbers():
         split(demand(16.0, shape=BIG), CARDS[:2])
 
 
+@pytest.mark.parametrize("placement", ["replicas", "split", "tensor"])
+def test_a_pool_in_which_no_whole_context_fits_is_refused_with_numbers(placement):
+    cards = [Card(number, 8 * GIB, 8 * GIB) for number in range(2)]
+    settings = EngineSettings(placement=placement, max_seq_len=131_072)
+    with pytest.raises(PlacementError, match=r"are needed: weights 3.4 GiB, 131072 tokens"):
+        lay_out(settings, demand(), cards)
+    assert lay_out(EngineSettings(placement=placement, max_seq_len=4096), demand(), cards)
+
+
 def test_a_card_that_is_partly_taken_gets_fewer_layers():
     cards = [Card(0, 24 * GIB, 12 * GIB), Card(1, 24 * GIB, 24 * GIB)]
     layers = split(demand(), cards).units[0].layers
