@@ -75,7 +75,7 @@ async def test_a_platform_that_is_away_at_the_start_is_tried_again_and_shown(met
 
 async def test_a_channel_that_falls_comes_back_alone_slower_each_time(metrics):
     account = Scripted(None, *[ChannelDownError("cut off")] * 4)
-    ears = Ears(account, metrics, first_pause=0.05)
+    ears = Ears(account, metrics, first_pause=0.2)
     await ears.start()
     await heard(ears, account)
     times = account.fell_at
