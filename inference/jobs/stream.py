@@ -30,11 +30,12 @@ class JobStream:
         """Whether the last event was read."""
 
     def put(self, event: Event) -> None:
-        """Add an event, for the next `flush`."""
-        self._events.append(event)
+        """Add an event, for the next `flush`; none is added after `fail`."""
+        if self._broken is None:
+            self._events.append(event)
 
     def flush(self) -> None:
-        """Bring what was put to the sink or the reader."""
+        """Bring what was put to the sink or, if there is none, wake the reader."""
         if self._sink is not None and self._events:
             self._hand_over(self._sink)
         else:

@@ -138,3 +138,27 @@ async def test_an_end_that_was_poured_is_no_failure_when_the_engine_breaks_after
     tell(stream, Ended("a", "stop"))
     stream.fail(ValueError("broken"))
     await pouring
+
+
+async def test_nothing_is_told_after_what_a_failing_sink_lost():
+    stream = stream_of()
+
+    def sink(events) -> bool:
+        raise ValueError("broken")
+
+    pouring = await poured(stream, sink)
+    tell(stream, Piece("a", "x", 1))
+    tell(stream, Piece("a", "y", 1))  # in the moment before whoever pours hears of it
+    with pytest.raises(ValueError, match="broken"):
+        await pouring
+    with pytest.raises(ValueError, match="broken"):
+        await stream.read()
+
+
+async def test_an_engine_that_was_given_up_and_wakes_up_says_nothing_more():
+    stream = stream_of(Piece("a", "x", 1))
+    stream.fail(ValueError("hung"))
+    tell(stream, Piece("a", "y", 1))
+    assert await stream.read() == [Piece("a", "x", 1)]
+    with pytest.raises(ValueError, match="hung"):
+        await stream.read()
