@@ -130,7 +130,8 @@ async def _listen(process: Process, log: IO[str], tell: Callable[[Advance], None
         elif line.strip():
             log.write(f"{line}\n")
             # Its boxes have lines of nothing but dashes.
-            last.extend(filter(None, [line.strip(" -#!*|")]))
+            if words := line.strip(" -#!*|"):
+                last.append(words)
     return last
 
 

@@ -25,7 +25,6 @@ _STATE = "job_new.json"
 _MEASUREMENT = "measurement.json"
 _TENSORS = "out_tensor"
 """Where the converter collects the layers; it makes it some seconds before it writes any state."""
-_AGAIN = "delete it, begin again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +129,7 @@ def _state_problems(conversion: Conversion, state: ConversionState | None) -> It
 def _again(work: Path) -> str:
     """The advice to begin again, with what can be kept."""
     kept = " (with --measurement and a copy of its measurement.json nothing is measured twice)"
-    return _AGAIN + (kept if (work / _MEASUREMENT).exists() else "")
+    return "delete it, begin again" + (kept if (work / _MEASUREMENT).exists() else "")
 
 
 def _disk_problems(conversion: Conversion, model: ModelFiles) -> Iterator[str]:
