@@ -18,8 +18,8 @@ LATEST_SECONDS = 0.03
 class Fold:
     """The events that streams have not been told yet."""
 
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
         self._held: set[JobStream] = set()
         self._flushed = 0.0
         self._timer: asyncio.TimerHandle | None = None

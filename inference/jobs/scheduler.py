@@ -62,7 +62,7 @@ class Scheduler:
         self._limits = limits
         self._metrics = metrics
         self._admission = Admission(limits, facts)
-        self._fold = Fold()
+        self._fold = Fold(asyncio.get_running_loop())
         self._requests: dict[str, _Request] = {}
         self._idle = asyncio.Event()
         self._idle.set()
