@@ -36,7 +36,7 @@ from benchmarks.machine import describe
 from config.engine import EngineSettings
 from config.settings import InferenceSettings
 from inference.client.chat import ChatTurn, Chunk, Prompt
-from inference.client.model_client import open_client
+from inference.client.model_client import ModelClient, open_client
 from inference.jobs.job import Event, Job, Piece
 from inference.jobs.loop import open_loop
 from inference.serving.door import open_door
@@ -153,6 +153,46 @@ class Cost:
     wall: float
 
 
+@dataclass(slots=True)
+class Listener:
+    """Hears the answers of a server's process, and counts their tokens."""
+
+    client: ModelClient
+    batch: int
+    pid: int
+    tokens: int = 0
+
+    async def listen(self) -> None:
+        """Have one answer after another written."""
+        prompt = Prompt(
+            (ChatTurn("system", "你是客服小Q。" * 20), ChatTurn("user", QUESTION)), "s", TOKENS
+        )
+        while True:
+            async with aclosing(self.client.stream(prompt)) as events:
+                async for event in events:
+                    if isinstance(event, Chunk):
+                        self.tokens += len(event.text)
+
+    async def measure(self, seconds: float) -> Cost:
+        """Count tokens and CPU of about so long."""
+        before, begun = self.tokens, time.perf_counter()
+        ours, theirs = time.process_time(), cpu_of(self.pid)
+        await asyncio.sleep(seconds)
+        await self.between_folds()
+        spent = cpu_of(self.pid) - theirs, time.process_time() - ours
+        return Cost(self.tokens - before, *spent, time.perf_counter() - begun)
+
+    async def between_folds(self) -> None:
+        """Wait until the server has told the tokens of some steps, and is not about to again.
+
+        A round that ends anywhere may hold one time more than it holds steps, and looks fast.
+        """
+        before = self.tokens
+        while self.tokens - before < self.batch:  # noqa: ASYNC110 - an event costs every token
+            await asyncio.sleep(STEP_SECONDS / 5)
+        await asyncio.sleep(STEP_SECONDS / 2)
+
+
 async def ask_all(socket: Path, batch: int, seconds: float, pid: int) -> list[Cost]:
     """Keep so many answers going for so long, in rounds, and count tokens and CPU of each."""
     endpoint = {
@@ -162,43 +202,16 @@ async def ask_all(socket: Path, batch: int, seconds: float, pid: int) -> list[Co
         "concurrency": batch,
     }
     settings = InferenceSettings.model_validate({"endpoints": [endpoint]})
-    prompt = Prompt(
-        (ChatTurn("system", "你是客服小Q。" * 20), ChatTurn("user", QUESTION)), "s", TOKENS
-    )
-    tokens = 0
-    async with open_client(settings) as client:
-
-        async def work() -> None:
-            nonlocal tokens
-            while True:
-                async with aclosing(client.stream(prompt)) as events:
-                    async for event in events:
-                        if isinstance(event, Chunk):
-                            tokens += len(event.text)
-
-        async def burst() -> None:
-            # The server folds steps. A round with one fold more than steps would look fast.
-            before = tokens
-            while tokens - before < batch:
-                await asyncio.sleep(STEP_SECONDS / 5)
-            await asyncio.sleep(STEP_SECONDS / 2)
-
-        async with asyncio.TaskGroup() as group:
-            callers = []
-            for _ in range(batch):  # not all begin at once, nor end
-                callers.append(group.create_task(work()))
-                await asyncio.sleep(TOKENS * STEP_SECONDS / batch)
-            costs = []
-            await burst()
-            for _ in range(ROUNDS):
-                tokens, begun = 0, time.perf_counter()
-                ours, theirs = time.process_time(), cpu_of(pid)
-                await asyncio.sleep(seconds / ROUNDS)
-                await burst()
-                spent = cpu_of(pid) - theirs, time.process_time() - ours
-                costs.append(Cost(tokens, *spent, time.perf_counter() - begun))
-            for caller in callers:
-                caller.cancel()
+    async with open_client(settings) as client, asyncio.TaskGroup() as group:
+        listener = Listener(client, batch, pid)
+        callers = []
+        for _ in range(batch):  # not all begin at once, nor end
+            callers.append(group.create_task(listener.listen()))
+            await asyncio.sleep(TOKENS * STEP_SECONDS / batch)
+        await listener.between_folds()
+        costs = [await listener.measure(seconds / ROUNDS) for _ in range(ROUNDS)]
+        for caller in callers:
+            caller.cancel()
     return costs
 
 
