@@ -10,16 +10,20 @@ import json
 import logging
 import re
 import sys
+from contextlib import suppress
 from functools import lru_cache
 from typing import TextIO
 
 import structlog
 from pydantic_core import PydanticSerializationError, to_json
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, Processor, ProcessorReturnValue, WrappedLogger
+from typing_extensions import override
 
 from config.settings import LogSettings
 
 HIDDEN = "***"
+
+_BARE = ("timestamp", "level", "logger", "event")
 
 _SECRET = re.compile(
     r"token(?!i)|secret|passw|authorization|cookie|credential|(^|[^a-z])(api)?keys?($|[^a-z])",
@@ -38,16 +42,12 @@ def configure_logging(settings: LogSettings, stream: TextIO = sys.stderr) -> Non
     is_terminal = stream.isatty()
     is_text = settings.format == "text" or (settings.format == "auto" and is_terminal)
     before = _before()
-    after: list[Processor] = [
-        structlog.processors.format_exc_info,
-        redact,
-        _text(is_terminal) if is_text else _json(),
-    ]
+    shown = _Shown(_text(is_terminal) if is_text else _json())
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=before,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *after],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, shown],
         )
     )
     root = logging.getLogger()
@@ -58,7 +58,7 @@ def configure_logging(settings: LogSettings, stream: TextIO = sys.stderr) -> Non
             logger.setLevel(logging.NOTSET)  # bm25s 0.3 sets DEBUG when it is imported
     names = structlog.stdlib.LoggerFactory(ignore_frame_names=[__name__])
     structlog.configure(
-        processors=[*before, *after],
+        processors=[*before, shown],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *given: _Lines(stream, names(*given).name),
         cache_logger_on_first_use=True,
@@ -66,11 +66,39 @@ def configure_logging(settings: LogSettings, stream: TextIO = sys.stderr) -> Non
 
 
 class _Lines(structlog.WriteLogger):
-    """Writes lines for the module of a name."""
+    """Writes lines for the module of a name; one that cannot be written is lost."""
 
     def __init__(self, stream: TextIO, name: str) -> None:
         super().__init__(stream)
         self.name = name
+
+    @override
+    def msg(self, message: str) -> None:
+        # A full disk, a reader that is gone or a closed stream must not end a customer's turn.
+        with suppress(OSError, ValueError):
+            super().msg(message)
+
+    debug = info = warning = error = critical = msg
+
+
+class _Shown:
+    """The last processor: shows a line, or without its data where some of them cannot be shown."""
+
+    def __init__(self, render: Processor) -> None:
+        self._render = render
+
+    def __call__(
+        self, logger: WrappedLogger, method: str, event: EventDict
+    ) -> ProcessorReturnValue:
+        try:
+            return self._show(logger, method, event)
+        except Exception as error:  # noqa: BLE001 - a line must not break what it tells of
+            bare = {key: event[key] for key in _BARE if key in event}
+            return self._show(logger, method, bare | {"unshown": type(error).__name__})
+
+    def _show(self, logger: WrappedLogger, method: str, event: EventDict) -> ProcessorReturnValue:
+        told = structlog.processors.format_exc_info(logger, method, event)
+        return self._render(logger, method, redact(logger, method, told))
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

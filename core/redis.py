@@ -35,7 +35,10 @@ from core.wire import WiredRedis
 
 Store = WiredRedis | RedisCluster
 Effect = tuple[str, ...]
-"""A command, key and arguments; happens inside the script that takes a step or not at all."""
+"""A command, key and arguments; happens inside the script that takes a step or not at all.
+
+Lua passes on no more than 8,000 arguments.
+"""
 
 
 def tell(key: str, channel: str, subject: str, limit: int, event: str) -> Effect:

@@ -59,9 +59,9 @@ class Line(asyncio.Protocol):
         self.error: RedisError | None = None
         self.ended = asyncio.Event()
 
-    def send(self, commands: Iterable[Command]) -> None:
-        """Write commands together."""
-        self._transport.write(b"".join(map(_packed, commands)))
+    def send(self, commands: Iterable[bytes]) -> None:
+        """Write packed commands together."""
+        self._transport.write(b"".join(commands))
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -94,16 +94,20 @@ class Wire:
         self._pool = pool
         self._line: Line | None = None
         self._owed: deque[Reply] = deque()
-        self._waiting: list[tuple[Command, Reply]] = []
+        self._waiting: list[tuple[bytes, Reply]] = []
         self._news = asyncio.Event()
 
     def ask(self, command: Command) -> Reply:
-        """Send a command with all others of this moment; the reply is to come."""
+        """Send a command with all others of this moment; the reply is to come.
+
+        Raises TypeError or UnicodeError, and sends nothing, for what cannot be written as bytes.
+        """
+        packed = _packed(command)
         loop = asyncio.get_running_loop()
         reply: Reply = loop.create_future()
         if not self._waiting:
             loop.call_soon(self._send)
-        self._waiting.append((command, reply))
+        self._waiting.append((packed, reply))
         return reply
 
     def _send(self) -> None:
@@ -185,7 +189,7 @@ async def hear(
             opened()
 
     async with _open_line(connection, sort) as line:
-        line.send([("SUBSCRIBE", *channels)])
+        line.send([_packed(("SUBSCRIBE", *channels))])
         await line.ended.wait()
         raise line.error or RedisConnectionError("the connection has ended")
 

@@ -33,6 +33,8 @@ from core.turn import Turn
 FOLD_SECONDS = 0.025
 THINKING_SECONDS = 0.2
 """An answer that comes sooner needs no word that it is being thought of."""
+SWEPT_AT_ONCE = 1000
+"""Events that one effect removes; Lua passes no more than 8,000 arguments on."""
 LASTING = ("start",)
 """Events of an answer in the making that stay when it stands: they keep its place."""
 
@@ -165,9 +167,10 @@ class Pen:
             self.interrupt()
 
     def _sweep(self) -> list[Effect]:
-        """The effect that removes what the whole answer replaces."""
-        key = stream_key(self._partition, self._conversation)
-        return [("XDEL", key, *self._entries)] if self._entries else []
+        """The effects that remove what the whole answer replaces."""
+        key, gone = stream_key(self._partition, self._conversation), self._entries
+        begins = range(0, len(gone), SWEPT_AT_ONCE)
+        return [("XDEL", key, *gone[begin : begin + SWEPT_AT_ONCE]) for begin in begins]
 
     def _emit(self, events: list[Event]) -> list[Effect]:
         return emit(self._partition, self._conversation, events, self._history_hours)

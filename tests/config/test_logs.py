@@ -1,3 +1,4 @@
+import errno
 import io
 import json
 import logging
@@ -14,6 +15,35 @@ from config.settings import LogSettings
 class Terminal(io.StringIO):
     def isatty(self):
         return True
+
+
+class Full(io.StringIO):
+    def write(self, _text):
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+
+class Gone(io.StringIO):
+    def flush(self):
+        raise BrokenPipeError
+
+
+class Closed(io.StringIO):
+    def write(self, _text):
+        raise ValueError("I/O operation on closed file")
+
+
+class Ascii(io.StringIO):
+    def write(self, text):
+        text.encode("ascii")
+
+
+class Broken:
+    def __str__(self):
+        raise RuntimeError("hunter22")
+
+
+LOOP: list = []
+LOOP.append(LOOP)
 
 
 @pytest.fixture(autouse=True)
@@ -137,6 +167,32 @@ def test_configuring_again_replaces_the_first_stream():
     first, second = configured(), configured()
     ours().info("begun")
     assert (len(lines(first)), len(lines(second))) == (0, 1)
+
+
+@pytest.mark.parametrize("stream", [Full, Gone, Closed, Ascii])
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error", "critical", "exception"])
+def test_a_line_that_cannot_be_written_is_lost_and_breaks_nothing(stream, level):
+    configured(stream(), level="debug")
+    getattr(ours(), level)("开始")
+    getattr(ours().bind(message="m1"), level)("开始")
+
+
+@pytest.mark.parametrize("format", ["json", "text"])
+@pytest.mark.parametrize("value", [Broken(), LOOP])
+def test_a_value_that_cannot_be_shown_costs_no_more_than_the_rest_of_its_line(format, value):
+    stream = configured(format=format)
+    ours().info("begun", value=value)
+    ours().info("done")
+    assert "begun" in stream.getvalue()
+    assert "done" in stream.getvalue()
+    assert "hunter22" not in stream.getvalue()
+
+
+def test_half_a_character_can_be_logged():
+    stream = configured()
+    ours().info("begun", text="a\ud83d")
+    (line,) = lines(stream)
+    assert line["text"] == "a\ud83d"
 
 
 @pytest.mark.parametrize(

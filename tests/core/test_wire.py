@@ -8,7 +8,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from core.redis import hear, open_store
+from core.redis import hear, open_store, run_effects
 
 
 async def test_everybody_gets_the_reply_to_their_own_command(store):
@@ -31,6 +31,20 @@ async def test_a_wrong_command_fails_alone(store):
     )
     assert (good, also) == ("x", "x")
     assert isinstance(bad, ResponseError)
+
+
+@pytest.mark.parametrize("value", ["half a character: \ud83d", None])
+async def test_what_cannot_be_written_fails_alone_and_shifts_no_replies(store, value):
+    await store.mset({"a": "1", "b": "2"})
+    async with asyncio.timeout(5):
+        one, bad, other = await asyncio.gather(
+            store.get("a"),
+            run_effects(store, [("SET", "k", value)]),
+            store.get("b"),
+            return_exceptions=True,
+        )
+        assert (one, other, await store.get("a")) == ("1", "2", "1")
+    assert isinstance(bad, UnicodeEncodeError | TypeError)
 
 
 async def test_a_reply_that_the_library_shapes_is_shaped(store):

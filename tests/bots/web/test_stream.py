@@ -1,0 +1,73 @@
+"""The stream of events to an open page."""
+
+import asyncio
+import json
+from contextlib import aclosing
+
+import pytest
+from company import visiting
+from staff import says
+
+from bots.web import stream as streams
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """A page is kept alive many times a second."""
+    monkeypatch.setattr(streams, "KEEP_ALIVE_SECONDS", 0.05)
+
+
+async def lines_of(visitor):
+    """What the page is sent, raw, from its last event on."""
+    url = f"{visitor.base}/web/main/events?conversation=home"
+    async with asyncio.timeout(30):
+        async with visitor.session.get(url, headers={"Last-Event-ID": visitor.last}) as response:
+            async for line in response.content:
+                yield line.decode().strip()
+
+
+async def test_an_idle_page_is_kept_alive_again_and_again(shop, impatient):
+    async with shop() as house, visiting(house) as visitor, aclosing(lines_of(visitor)) as lines:
+        kept = 0
+        while kept < 5:
+            kept += await anext(lines) == ": keep-alive"
+
+
+async def test_keep_alives_between_the_words_neither_lose_nor_double_any(shop, peer, impatient):
+    peer.script(says(*"一二三四五六七八九十" * 4, delay=0.02))
+    async with shop() as house, visiting(house) as visitor:
+        asked = await visitor.say("讲个长故事")
+        shown = ""
+        async with aclosing(lines_of(visitor)) as lines:
+            async for line in lines:
+                event = json.loads(line.removeprefix("data: ")) if line.startswith("data:") else {}
+                if event.get("type") == "delta":
+                    assert event["at"] == len(shown)
+                    shown += event["text"]
+                if event.get("type") == "done" and event["reply"] == asked:
+                    break
+    assert shown
+    assert event["text"].startswith(shown)
+
+
+async def test_news_that_was_never_heard_is_read_with_the_next_keep_alive(shop, store, impatient):
+    async with shop() as house, visiting(house) as visitor:
+        await visitor.until("done", await visitor.say("您好"))
+        (key,) = await store.keys("xq:*:page:*")
+        async with aclosing(lines_of(visitor)) as lines:
+            while await anext(lines) != ": keep-alive":
+                pass
+            await store.xadd(key, {"event": '{"type": "unheard"}'})
+            while await anext(lines) != 'data: {"type": "unheard"}':
+                pass
+
+
+async def test_an_idle_page_asks_for_nothing_between_two_keep_alives(shop, store):
+    async with shop() as house, visiting(house) as visitor, aclosing(lines_of(visitor)) as lines:
+        await anext(lines)
+        await asyncio.sleep(0.2)
+        before = await store.info("commandstats")
+        await asyncio.sleep(1)
+        after = await store.info("commandstats")
+    reads = "cmdstat_xrange"
+    assert after.get(reads, {}).get("calls", 0) == before.get(reads, {}).get("calls", 0)
