@@ -118,7 +118,9 @@ async def _serve(settings: Settings, role: Role, stop: asyncio.Event) -> None:
 def _spare_the_collector() -> None:
     """Take what lives as long as the process out of the garbage collector's rounds.
 
-    With Python's own thresholds the rounds take 5 % of the CPU under load; with these, 0.5 %.
+    With Python's own thresholds, and with 20,000 too, the rounds take 4 to 5 % of the CPU under
+    load: the turns in hand are looked at again and again, and next to nothing is garbage. With
+    these it is 0.6 %; a round of 100,000 objects takes 80 ms, and a busy minute has two or three.
     """
     gc.collect()
     gc.freeze()

@@ -19,7 +19,8 @@ from core.errors import (
     UndeliverableError,
 )
 from core.inbox import Inbox
-from core.lanes import Amendment
+from core.lag import Lag
+from core.lanes import Amendment, nobody
 from core.memory import History
 from core.messages import Address, Message
 from core.metrics import Metrics
@@ -216,6 +217,29 @@ async def test_a_message_accepted_after_the_stop_is_left_to_others(desk):
     async with desk.worker("w2"):
         await desk.until_done(3)
     assert desk.pipeline.asked == ["late"]
+
+
+async def test_no_seat_is_kept_for_a_new_message_while_lanes_wait_for_places(desk, monkeypatch):
+    goes_on = asyncio.Event()
+
+    async def settle(lag):
+        await goes_on.wait()
+
+    async def is_kept() -> bool:
+        async with desk.inbox.seats(desk.inbox.partitions[0]) as seat:
+            return seat is not None
+
+    monkeypatch.setattr(Lag, "settle", settle)
+    await desk.say("before")
+    async with desk.worker(), asyncio.timeout(20):
+        while desk.inbox.seats is nobody or await is_kept():  # until the lane was taken
+            await asyncio.sleep(0.01)
+        await desk.say("new", user="bob")
+        assert desk.pipeline.asked == []
+        goes_on.set()
+        await desk.until_done()
+        assert desk.pipeline.asked == ["before", "new"]
+        assert await is_kept()
 
 
 async def test_messages_that_came_before_the_answer_are_answered_together_and_in_order(desk):
