@@ -36,11 +36,18 @@ async def alone(store: Store, name: str, seconds: float) -> AsyncGenerator[None,
     await lock.acquire()
     log.info("holding alone", name=name)
     try:
-        async with beside(_keep(lock, seconds)):
+        async with kept(lock, seconds):
             yield
     finally:
         with suppress(LockError, RedisError, OSError):
             await lock.release()
+
+
+@asynccontextmanager
+async def kept(lock: Lock, seconds: float) -> AsyncGenerator[None, None]:
+    """Keep a lock that runs out after `seconds` while the body runs; HolderLostError ends it."""
+    async with beside(_keep(lock, seconds)):
+        yield
 
 
 async def is_held(store: Store, name: str) -> bool:

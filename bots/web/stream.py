@@ -59,8 +59,8 @@ class EventStreams:
         with closing(_Ticks(reader)):
             while not self._news.is_closing:
                 if entries:
-                    last = entries[-1][0]
                     await response.write(_lines(entries))
+                    last = entries[-1][0]
                 if not reader.has_gap:
                     await reader.wait()
                 try:

@@ -21,9 +21,10 @@ from bots.wecom.api import WeComApi
 from bots.wecom.errors import ONE_KF_ACCOUNT, AwayError, RefusedError, SecretError, TooManyError
 from bots.wecom.kf.bells import Bell, Bells
 from bots.wecom.kf.intake import FullError, Intake
+from core.alone import HolderLostError, kept
 from core.errors import StoreUnavailableError
 from core.redis import UNAVAILABLE, Store
-from core.tasks import beside, honour_cancellation
+from core.tasks import honour_cancellation
 
 log = structlog.get_logger()
 
@@ -166,7 +167,7 @@ class Puller:
                 raise ChannelDownError(str(error)) from None
             log.error("kf account cannot be pulled", account=open_kfid, code=error.code)  # noqa: TRY400
             return self._rest_refused(open_kfid)
-        except (FullError, LockError, StoreUnavailableError, *UNAVAILABLE) as error:
+        except (FullError, HolderLostError, StoreUnavailableError, *UNAVAILABLE) as error:
             log.warning("pull interrupted", account=open_kfid, error=type(error).__name__)
             return Rest.whole(RETRY_SECONDS)
         self._away_since = 0.0
@@ -201,7 +202,7 @@ class Puller:
         if not is_ours:
             return Rest.whole(BUSY_SECONDS)
         try:
-            async with beside(_keep(lock)):
+            async with kept(lock, LOCK_SECONDS):
                 await self._read_pages(open_kfid, bell)
             is_answered = await self._bells.answered(open_kfid, bell)
             return Rest(LOOK_SECONDS if is_answered else SPACING_SECONDS, SPACING_SECONDS)
@@ -239,13 +240,6 @@ class Puller:
             if error.code != STALE_TOKEN or not token:
                 raise
         return await self._api.call("kf/sync_msg", body | {"token": ""})
-
-
-async def _keep(lock: Lock) -> None:
-    """Keep an account ours for as long as its pages take; raises LockError when it is not."""
-    while True:
-        await asyncio.sleep(LOCK_SECONDS / 3)
-        await lock.reacquire()
 
 
 async def _release(lock: Lock) -> None:
