@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from peers.wecom_corps import App, Corp
 from peers.wecom_kf_people import KfDesk
 
 from bots.house import House, Role
+from bots.wecom.account import open_app
 from bots.wecom.api import WeComApi, open_session
 from bots.wecom.callback import Callback
 from config.settings import HttpSettings, WeComSettings
@@ -171,3 +173,9 @@ def open_part(worker: House, settings: dict[str, Any]) -> Callable[..., Any]:
         )
 
     return opened
+
+
+@pytest.fixture
+def open_app_account(open_part: Callable[..., Any]) -> Callable[..., Any]:
+    """The account of the company's own app, around an inbox of one's own."""
+    return partial(open_part, open_app)

@@ -2,14 +2,12 @@
 
 import time
 from contextlib import aclosing
-from functools import partial
 
 import pytest
 from company import free_port
 from mortal import KilledError, Life, MortalInbox, Record, ready, reply_of
 
 from bots.http import open_door
-from bots.wecom.account import open_app
 from bots.wecom.events import CHANNEL
 from config.settings import HttpSettings
 from core.health import Health
@@ -26,20 +24,14 @@ def settings(entry, corp, app):
     return entry(corp, agent_id=app.id, app_secret=app.secret)
 
 
-@pytest.fixture
-def open_account(open_part):
-    """The app's account around an inbox of one's own."""
-    return partial(open_part, open_app)
-
-
 @pytest.mark.parametrize("dies_at", [1, 2])
 async def test_a_message_killed_around_its_acceptance_is_answered_once(
-    open_account, worker, wecom, corp, app, dies_at
+    open_app_account, worker, wecom, corp, app, dies_at
 ):
     inbox = MortalInbox(worker.store, len(worker.inbox.partitions), Life(dies_at))
     http = HttpSettings(port=free_port())
     async with (
-        open_account(inbox) as account,
+        open_app_account(inbox) as account,
         open_door(http, account.routes(), Health()) as url,
     ):
         corp.endpoint.url = f"{url}/wecom/callback"
@@ -53,11 +45,11 @@ async def test_a_message_killed_around_its_acceptance_is_answered_once(
 
 @pytest.mark.parametrize("dies_at", range(1, 9))
 async def test_an_answer_killed_between_two_parts_is_finished_once(
-    open_account, worker, app, dies_at
+    open_app_account, worker, app, dies_at
 ):
     record = Record(worker.store)
     record.life = Life(dies_at)
-    async with open_account() as account:
+    async with open_app_account() as account:
         try:
             await _reply(account.channel, record)
         except KilledError:
@@ -67,16 +59,16 @@ async def test_an_answer_killed_between_two_parts_is_finished_once(
     assert [shown.count(f"第{n}段，") for n in range(10)] == [1] * 10
 
 
-async def test_a_part_whose_answer_was_lost_is_shown_once(open_account, worker, wecom, app):
+async def test_a_part_whose_answer_was_lost_is_shown_once(open_app_account, worker, wecom, app):
     wecom.fail("message/send", "lost", times=2)
-    async with open_account() as account:
+    async with open_app_account() as account:
         await _reply(account.channel, Record(worker.store))
     shown = "".join(app.texts("lihua"))
     assert [shown.count(f"第{n}段，") for n in range(10)] == [1] * 10
 
 
-async def test_an_honest_repetition_is_no_duplicate(open_account, worker, app):
-    async with open_account() as account:
+async def test_an_honest_repetition_is_no_duplicate(open_app_account, worker, app):
+    async with open_app_account() as account:
         await _reply(account.channel, Record(worker.store, "r1"), "好的。")
         await _reply(account.channel, Record(worker.store, "r2"), "好的。")
     assert app.texts("lihua") == ["好的。", "好的。"]
@@ -84,12 +76,12 @@ async def test_an_honest_repetition_is_no_duplicate(open_account, worker, app):
 
 @pytest.mark.parametrize(("trouble", "times"), [(503, 20), ("reset", 20)])
 async def test_a_platform_that_is_down_for_a_minute_gets_the_answer_afterwards(
-    open_account, worker, wecom, app, trouble, times
+    open_app_account, worker, wecom, app, trouble, times
 ):
     """A minute of it passes at once."""
     record = Record(worker.store)
     wecom.fail("message/send", trouble, times=times)
-    async with open_account() as account:
+    async with open_app_account() as account:
         await _reply(account.channel, record, RETURNS)
     assert record.waited > 60
     assert app.texts("lihua") == [RETURNS]

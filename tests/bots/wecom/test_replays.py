@@ -1,7 +1,6 @@
 """A callback is heard once, unless nobody knows whether what it asks for was done."""
 
 import asyncio
-from functools import partial
 
 import pytest
 from company import free_port
@@ -9,7 +8,6 @@ from peers.wecom_callbacks import ASK, xml_of
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from bots.http import open_door
-from bots.wecom.account import open_app
 from config.settings import HttpSettings
 from core.health import Health
 from core.inbox import Inbox
@@ -34,21 +32,16 @@ def settings(entry, corp, app):
     return entry(corp, agent_id=app.id, app_secret=app.secret)
 
 
-@pytest.fixture
-def open_account(open_part):
-    return partial(open_part, open_app)
-
-
 async def test_a_callback_whose_process_was_killed_is_heard_when_it_comes_again_as_it_is(
-    open_account, worker, wecom, corp, app
+    open_app_account, worker, wecom, corp, app
 ):
     """WeCom does not promise to sign a repeat anew."""
     stuck = StuckInbox(worker.store, worker.inbox._settings, len(worker.inbox.partitions))
     letter = corp.endpoint.letter(xml_of(ASK))
     first, second = HttpSettings(port=free_port()), HttpSettings(port=free_port())
     async with (
-        open_account(stuck) as dying,
-        open_account() as alive,
+        open_app_account(stuck) as dying,
+        open_app_account() as alive,
         open_door(first, dying.routes(), Health(), 0.1) as dying_url,
         open_door(second, alive.routes(), Health()) as alive_url,
     ):
@@ -64,7 +57,7 @@ async def test_a_callback_whose_process_was_killed_is_heard_when_it_comes_again_
 
 
 async def test_a_redis_that_goes_away_after_the_acceptance_does_not_refuse_the_message(
-    open_account, worker, wecom, corp, app, monkeypatch
+    open_app_account, worker, wecom, corp, app, monkeypatch
 ):
     letter = corp.endpoint.letter(xml_of(ASK))
     accept, asked = worker.inbox.accept, worker.store.set
@@ -80,7 +73,7 @@ async def test_a_redis_that_goes_away_after_the_acceptance_does_not_refuse_the_m
     monkeypatch.setattr(worker.inbox, "accept", accepted)
     http = HttpSettings(port=free_port())
     async with (
-        open_account() as account,
+        open_app_account() as account,
         open_door(http, account.routes(), Health()) as url,
     ):
         corp.endpoint.url = f"{url}/wecom/callback"
