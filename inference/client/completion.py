@@ -18,9 +18,8 @@ from inference.client.chat import Finish, Prompt
 from inference.client.sse import EventParser, EventTooLongError
 
 MAX_ANSWER_BYTES = 16 * 1_048_576
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-_PLAIN = re.compile(rb'(data: [^\n]*"content": ?)"(?:[^"\\\n]|\\.)*"([^\n]*\n\n)\Z')
-"""The last of some events, if it has a content."""
+_CONTENT = re.compile(rb'(.*"content": ?)"(?:[^"\\]|\\.)*"(.+)', re.DOTALL)
+"""An event that has a content: what stands before and after it."""
 
 
 class BadAnswerError(Exception):
@@ -34,10 +33,10 @@ class BadAnswerError(Exception):
 class Framing(Protocol):
     """How the JSON texts of an answer lie in its bytes."""
 
-    def feed(self, data: bytes) -> list[str]:
+    def feed(self, data: bytes) -> list[bytes]:
         """Return the JSON texts that these bytes complete."""
 
-    def close(self) -> list[str]:
+    def close(self) -> list[bytes]:
         """Return what the end of the bytes completes."""
 
 
@@ -49,14 +48,14 @@ class WholeBody:
     def __init__(self) -> None:
         self._body = bytearray()
 
-    def feed(self, data: bytes) -> list[str]:
+    def feed(self, data: bytes) -> list[bytes]:
         """Keep these bytes."""
         self._body += data
         return []
 
-    def close(self) -> list[str]:
+    def close(self) -> list[bytes]:
         """Return the whole body."""
-        return [self._body.decode(errors="replace")]
+        return [bytes(self._body)]
 
 
 def request_body(model: str, prompt: Prompt, *, optional_fields: bool) -> bytes:
@@ -84,9 +83,9 @@ class AnswerReader:
     __slots__ = (
         "_after",
         "_before",
-        "_events",
         "_framing",
         "_half",
+        "_may_be_half",
         "_reason",
         "_size",
         "_usage",
@@ -94,12 +93,12 @@ class AnswerReader:
     )
 
     def __init__(self, *, streamed: bool) -> None:
-        self._events = EventParser() if streamed else None
-        self._framing: Framing = self._events or WholeBody()
+        self._framing: Framing = EventParser() if streamed else WholeBody()
         self._before: bytes | None = None
         self._after = b""
         self._size = 0
         self._half = ""
+        self._may_be_half = False
         self._reason: str | None = None
         self._usage: tuple[int | None, int | None] = (None, None)
         self.complete = False
@@ -110,15 +109,10 @@ class AnswerReader:
         self._size += len(data)
         if self._size > MAX_ANSWER_BYTES:
             raise BadAnswerError("answer too long")
-        if (plain := self._read_plain(data)) is not None:
-            return plain
         try:
-            text = self._join(self._framing.feed(data))
+            return self._join(self._framing.feed(data))
         except EventTooLongError as error:
             raise BadAnswerError("event too long") from error
-        if text and self._before is None and data.count(b"\n\n") == 1:
-            self._before, self._after = _around_text(data)
-        return text
 
     def close(self) -> str:
         """Return the text that the end of the bytes completes; raise BadAnswerError if cut."""
@@ -133,29 +127,11 @@ class AnswerReader:
         cut = self._reason in {"length", "max_tokens"}
         return Finish("length" if cut else "stop", prompt_tokens, completion_tokens)
 
-    def _read_plain(self, data: bytes) -> str | None:
-        """Read an event that differs from an earlier one in nothing but its text, as most do.
-
-        None for any other: between the same bytes one JSON string can only be the same text field.
-        """
-        if not self._before or self._half or not (self._events and self._events.is_idle):
-            return None
-        before, after = self._before, self._after
-        if not (data.startswith(before) and data.endswith(after)):
-            return None
-        try:
-            text = from_json(data[len(before) : -len(after)])
-        except ValueError:
-            return None
-        return text if isinstance(text, str) else None
-
-    def _join(self, events: list[str]) -> str:
+    def _join(self, events: list[bytes]) -> str:
         if not events:
             return ""
-        text = "".join([self.read_event(event) for event in events])
-        if self._half or _LONE_SURROGATE.search(text):
-            return self._pair(self._half + text)
-        return text
+        text = "".join([self._read(event) for event in events])
+        return self._pair(self._half + text) if self._may_be_half else text
 
     def _pair(self, text: str) -> str:
         """Mend characters whose two UTF-16 halves came as two JSON escapes in two chunks."""
@@ -163,19 +139,46 @@ class AnswerReader:
         whole = text[: len(text) - len(self._half)]
         return whole.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
-    def read_event(self, event: str) -> str:
+    def _read(self, event: bytes) -> str:
+        """Read an event; most differ from an earlier one in nothing but their text.
+
+        Between the same bytes one JSON string can only be the same text field.
+        """
+        if self._before and event.startswith(self._before) and event.endswith(self._after):
+            try:
+                plain = from_json(event[len(self._before) : -len(self._after)])
+            except ValueError:
+                plain = None
+            if isinstance(plain, str):
+                return plain
+        text = self.read_event(event)
+        if text and self._before is None:
+            self._before, self._after = _around_text(event)
+        return text
+
+    def read_event(self, event: bytes) -> str:
         """Return the text of one event, or raise BadAnswerError."""
-        if event == "[DONE]":
+        if event == b"[DONE]":
             self.complete = True
             return ""
         if not event:
             return ""
         try:
-            return self._read_object(_parse(event))
+            return self._read_object(self._parse(event))
         except (ValueError, RecursionError) as error:
             raise BadAnswerError("bad JSON") from error
         except (AttributeError, LookupError, TypeError) as error:
             raise BadAnswerError("unknown shape") from error
+
+    def _parse(self, event: bytes) -> dict[str, Any]:
+        """Parse an event; that it is no object shows when it is read. Raises ValueError."""
+        parsed: dict[str, Any]
+        try:
+            parsed = from_json(event)  # takes a quarter of the time
+        except ValueError:
+            parsed = json.loads(event.decode(errors="replace"))  # takes half a character, too
+            self._may_be_half = True
+        return parsed
 
     def _read_object(self, answer: dict[str, Any]) -> str:
         if answer.get("error") or answer.get("object") == "error":
@@ -197,26 +200,16 @@ class AnswerReader:
         self.complete = True
 
 
-def _around_text(data: bytes) -> tuple[bytes, bytes]:
-    """Find what stands before and after the text of the last event; nothing if that is not sure."""
-    if event := _PLAIN.search(data):
-        before, after = event[1], event[2]
+def _around_text(event: bytes) -> tuple[bytes, bytes]:
+    """Find what stands before and after the text of an event; nothing if that is not sure."""
+    if found := _CONTENT.fullmatch(event):
+        before, after = found.groups()
         probe = AnswerReader(streamed=True)
         with suppress(BadAnswerError):
-            text = probe.read_event((before[6:] + b'"?"' + after).decode(errors="replace"))
+            text = probe.read_event(before + b'"?"' + after)
             if text == "?" and not probe.complete and probe.finish() == Finish("stop"):
                 return before, after
     return b"", b""
-
-
-def _parse(event: str) -> dict[str, Any]:
-    """Parse an event; that it is no object shows when it is read. Raises ValueError."""
-    parsed: dict[str, Any]
-    try:
-        parsed = from_json(event)  # takes a quarter of the time
-    except ValueError:
-        parsed = json.loads(event)  # takes half a character, too
-    return parsed
 
 
 def _count(usage: dict[str, Any], name: str) -> int | None:

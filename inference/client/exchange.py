@@ -1,8 +1,7 @@
 """One HTTP request to one endpoint, from sending it to the end of its answer."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -22,12 +21,22 @@ _PASSING = {408, 425}
 
 
 class Answer:
-    """An answer that has begun."""
+    """An answer to a request that was sent; whoever has it closes it."""
 
-    def __init__(self, response: aiohttp.ClientResponse, reader: AnswerReader) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, deadline: float) -> None:
+        """After `deadline`, by the event loop's clock, nothing more of it is waited for."""
+        self._response = response
         self._content = response.content
-        self._reader = reader
+        self._reader = AnswerReader(streamed=response.content_type != "application/json")
         self._first: str | None = None
+        # aiohttp's own deadline is set up and taken down for every read.
+        loop = asyncio.get_running_loop()
+        self._too_late = loop.call_at(deadline, self._content.set_exception, TimeoutError())
+
+    def close(self) -> None:
+        """End the request, whatever has come of its answer."""
+        self._too_late.cancel()
+        self._response.close()
 
     async def begin(self) -> None:
         """Wait for the first text, or for the end of an empty answer.
@@ -80,7 +89,6 @@ class Answer:
                     self._reader.feed(data)
 
 
-@asynccontextmanager
 async def open_answer(
     http: aiohttp.ClientSession,
     endpoint: Endpoint,
@@ -88,45 +96,37 @@ async def open_answer(
     *,
     first_token_seconds: float,
     total_seconds: float,
-) -> AsyncIterator[Answer]:
-    """Send a prompt and wait for the answer's first text; leaving the context ends the request.
+) -> Answer:
+    """Send a prompt and wait for the answer's first text.
 
-    Entering raises AttemptError if the endpoint does not answer in time or answers with an error.
-    The answer's end must come within `total_seconds`.
+    Raises AttemptError if the endpoint does not answer in time or answers with an error. The
+    answer's end must come within `total_seconds`.
     """
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + total_seconds
-    response: aiohttp.ClientResponse | None = None
-    too_late: asyncio.TimerHandle | None = None
+    deadline = asyncio.get_running_loop().time() + total_seconds
     try:
-        try:
-            async with asyncio.timeout(min(first_token_seconds, total_seconds)):
-                response = await _send(http, endpoint, prompt)
-                answer = await _begin(response)
-            # aiohttp's own deadline is set up and taken down for every read.
-            too_late = loop.call_at(deadline, response.content.set_exception, TimeoutError())
-        except aiohttp.ClientConnectionError as error:
-            raise AttemptError("unreachable") from error
-        except TimeoutError as error:
-            raise AttemptError("timeout") from error
-        except aiohttp.ClientError as error:
-            raise AttemptError("error") from error
-        except BadAnswerError as error:
-            raise _failure(error.status) from error
-        yield answer
-    finally:
-        if too_late is not None:
-            too_late.cancel()
-        if response is not None:
-            response.close()
+        async with asyncio.timeout(min(first_token_seconds, total_seconds)):
+            response = await _send(http, endpoint, prompt)
+            return await _begin(response, deadline)
+    except aiohttp.ClientConnectionError as error:
+        raise AttemptError("unreachable") from error
+    except TimeoutError as error:
+        raise AttemptError("timeout") from error
+    except aiohttp.ClientError as error:
+        raise AttemptError("error") from error
+    except BadAnswerError as error:
+        raise _failure(error.status) from error
 
 
-async def _begin(response: aiohttp.ClientResponse) -> Answer:
+async def _begin(response: aiohttp.ClientResponse, deadline: float) -> Answer:
     if response.status != 200:
+        response.close()
         raise _failure(response.status, _retry_after(response))
-    reader = AnswerReader(streamed=response.content_type != "application/json")
-    answer = Answer(response, reader)
-    await answer.begin()
+    answer = Answer(response, deadline)
+    try:
+        await answer.begin()
+    except BaseException:
+        answer.close()
+        raise
     return answer
 
 

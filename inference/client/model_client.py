@@ -78,10 +78,12 @@ class ModelClient:
         failure: AttemptError | None = None
         while True:
             place = await self._take(prompt, tried, failure, deadline)
+            answer: Answer | None = None
             try:
-                async with self._open(place, prompt, deadline) as answer:
-                    while text := await answer.read():
-                        yield Chunk(text)
+                answer = await self._open(place, prompt, deadline)
+                while text := await answer.read():
+                    yield Chunk(text)
+                finish = answer.finish()
                 break
             except AttemptError as error:
                 place.failed(error)
@@ -92,8 +94,10 @@ class ModelClient:
                 log.warning("answer broke off", endpoint=place.endpoint.name, reason=reason)
                 raise
             finally:
+                if answer is not None:
+                    answer.close()
                 self._dispatcher.give_back(place)
-        yield answer.finish()
+        yield finish
 
     async def _take(
         self,
@@ -114,18 +118,17 @@ class ModelClient:
                 raise ModelTimeoutError("no first token in time") from failure
             raise
 
-    @asynccontextmanager
-    async def _open(self, place: Place, prompt: Prompt, deadline: float) -> AsyncIterator[Answer]:
-        async with open_answer(
+    async def _open(self, place: Place, prompt: Prompt, deadline: float) -> Answer:
+        answer = await open_answer(
             self._connections.to(place.endpoint.settings),
             place.endpoint,
             prompt,
             first_token_seconds=self._settings.first_token_seconds,
             total_seconds=deadline - asyncio.get_running_loop().time(),
-        ) as answer:
-            place.answering()
-            self._dispatcher.serve(place.endpoint)
-            yield answer
+        )
+        place.answering()
+        self._dispatcher.serve(place.endpoint)
+        return answer
 
 
 @asynccontextmanager

@@ -16,8 +16,8 @@ class EventTooLongError(ValueError):
 class EventParser:
     """Turns the bytes of a stream, cut anywhere, into the data of its events.
 
-    Bytes are decoded a whole event at a time, so a character split over reads stays whole; bytes
-    that are not UTF-8 become U+FFFD. No event and no line may be longer than `limit` bytes.
+    An event is whole, so its bytes can be decoded. No event and no line may be longer than `limit`
+    bytes.
     """
 
     __slots__ = ("_after_return", "_data", "_limit", "_pending", "_size", "_started")
@@ -30,13 +30,15 @@ class EventParser:
         self._after_return = False
         self._started = False
 
-    def feed(self, data: bytes) -> list[str]:
+    def feed(self, data: bytes) -> list[bytes]:
         """Return the data of the events that these bytes complete, or raise EventTooLongError."""
         if self._after_return and data:
             data = data.removeprefix(b"\n")
             self._after_return = False
         if not data:
             return []
+        if (plain := self._read_plain(data)) is not None:
+            return plain
         self._after_return = data.endswith(b"\r")
         if b"\n" not in data and b"\r" not in data:
             self._keep(data)
@@ -46,16 +48,23 @@ class EventParser:
             self._keep(lines.pop())
         return self._events(lines)
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether the next bytes begin an event, and are not the first of all."""
-        return self._started and not (self._pending or self._data or self._after_return)
-
-    def close(self) -> list[str]:
+    def close(self) -> list[bytes]:
         """Return an event that lacks only its closing blank line: some servers forget it."""
         line = bytes(self._pending)
         self._pending.clear()
         return self._events([line, b""])
+
+    def _read_plain(self, data: bytes) -> list[bytes] | None:
+        """Read whole events of one line of data each, as most are; None for anything else."""
+        if self._pending or self._data or len(data) > self._limit:
+            return None
+        if not (data.startswith(b"data: ") and data.endswith(b"\n\n")):
+            return None
+        events = data[6:-2].split(b"\n\ndata: ")
+        if data.count(b"\n") != 2 * len(events) or b"\r" in data:
+            return None
+        self._started = True
+        return events
 
     def _lines(self, data: bytes) -> list[bytes]:
         if self._pending:
@@ -71,7 +80,7 @@ class EventParser:
         if size > self._limit:
             raise EventTooLongError(f"more than {self._limit} bytes")
 
-    def _events(self, lines: list[bytes]) -> list[str]:
+    def _events(self, lines: list[bytes]) -> list[bytes]:
         if not self._started and lines:
             lines[0] = lines[0].removeprefix(_BOM)
             self._started = True
@@ -82,7 +91,7 @@ class EventParser:
             elif line == b"data":
                 self._add(b"")
             elif not line and self._data:
-                events.append(b"\n".join(self._data).decode(errors="replace"))
+                events.append(b"\n".join(self._data))
                 self._data.clear()
                 self._size = 0
         return events

@@ -187,6 +187,12 @@ def test_an_answer_is_the_same_however_its_bytes_are_cut(
     assert read(*pieces)[0] == mended
 
 
+def test_bytes_that_are_no_text_are_marked() -> None:
+    frames = [event(choices=[{"delta": {"content": text}}]) for text in ("a", "?", "b")]
+    reader = AnswerReader(streamed=True)
+    assert reader.feed(b"".join(frames).replace(b"?", b"\xff")) == "a\ufffdb"
+
+
 @pytest.mark.parametrize(
     ("late", "said"),
     [

@@ -32,7 +32,7 @@ def whole(stream: str) -> list[str]:
 
 def parse(*pieces: bytes) -> list[str]:
     parser = EventParser()
-    return [event for piece in pieces for event in parser.feed(piece)]
+    return [event.decode() for piece in pieces for event in parser.feed(piece)]
 
 
 @given(STREAMS, st.booleans(), st.lists(st.integers(min_value=0), max_size=40))
@@ -70,13 +70,15 @@ def test_an_event_comes_with_the_carriage_return_that_ends_it() -> None:
 
 def test_a_forgotten_blank_line_at_the_end_is_forgiven() -> None:
     parser = EventParser()
-    assert parser.feed(b"data: a\n\ndata: b") == ["a"]
-    assert parser.close() == ["b"]
+    assert parser.feed(b"data: a\n\ndata: b") == [b"a"]
+    assert parser.close() == [b"b"]
     assert parser.close() == []
 
 
-def test_bytes_that_are_no_text_are_marked() -> None:
-    assert parse(b"data: \xff\n\n") == ["\ufffd"]
+@given(st.lists(LINES, min_size=1))
+def test_events_of_one_line_that_come_together_read_as_alone(lines: list[str]) -> None:
+    frames = [f"{line}\n\n".encode() for line in lines]
+    assert parse(b"".join(frames)) == parse(*frames) == whole("\n\n".join([*lines, ""]))
 
 
 @pytest.mark.parametrize("pieces", [[b"data: 123456789"], [b"data: 12345\n", b"data: 6789\n"]])
@@ -90,4 +92,4 @@ def test_an_endless_event_is_given_up(pieces: list[bytes]) -> None:
 
 def test_the_limit_is_for_one_event() -> None:
     parser = EventParser(limit=8)
-    assert parser.feed(b"data: 1234\n\n" * 100) == ["1234"] * 100
+    assert parser.feed(b"data: 1234\n\n" * 100) == [b"1234"] * 100
