@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 Work = Coroutine[Any, Any, None]
 
@@ -11,19 +12,44 @@ _CANCEL_AGAIN_SECONDS = 0.1
 
 
 class Aside:
-    """Work that may have to be done beside a body; `aside` makes it."""
+    """Work at hand beside a body, should it have to be done; it ends with the body at the latest.
 
-    def __init__(self, group: asyncio.TaskGroup, work: Callable[[], Work]) -> None:
-        self._group = group
+    An error of either ends both, and comes out as itself and not in a group, so that callers can
+    tell what happened.
+    """
+
+    def __init__(self, work: Callable[[], Work]) -> None:
         self._work = work
+        self._group = asyncio.TaskGroup()
         self._is_over = False
         self.task: asyncio.Task[None] | None = None
         """Set once the work has begun."""
 
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.end()
+        try:
+            await self._group.__aexit__(kind, error, trace)
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+
     def begin(self) -> None:
         """Begin, unless that was done before or the work is not wanted any more."""
         if self.task is None and not self._is_over:
-            self.task = self._group.create_task(self._work())
+            self.start()
+
+    def start(self) -> asyncio.Task[None]:
+        """Begin; not for the second time."""
+        self.task = self._group.create_task(self._work())
+        return self.task
 
     def end(self) -> None:
         """Stop the work, or never begin it."""
@@ -33,37 +59,10 @@ class Aside:
 
 
 @asynccontextmanager
-async def aside(work: Callable[[], Work]) -> AsyncGenerator[Aside, None]:
-    """Have `work` at hand beside the body and end it at the body's end; either's error ends both.
-
-    The error comes out as itself and not in a group, so that callers can tell what happened.
-    """
-    async with _plain_group() as group:
-        later = Aside(group, work)
-        try:
-            yield later
-        finally:
-            later.end()
-
-
-@asynccontextmanager
 async def beside(work: Work) -> AsyncGenerator[asyncio.Task[None], None]:
-    """Run `work` beside the body from the start; the rest is as with `aside`."""
-    async with _plain_group() as group:
-        task = group.create_task(work)
-        try:
-            yield task
-        finally:
-            task.cancel()
-
-
-@asynccontextmanager
-async def _plain_group() -> AsyncGenerator[asyncio.TaskGroup, None]:
-    try:
-        async with asyncio.TaskGroup() as group:
-            yield group
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
+    """Run `work` beside the body from the start; the rest is as with `Aside`."""
+    async with Aside(lambda: work) as aside:
+        yield aside.start()
 
 
 async def cancel_all(tasks: Collection[asyncio.Task[None]]) -> None:

@@ -7,8 +7,9 @@ ask at once.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
 
 from bots.web.events import (
     Event,
@@ -27,7 +28,7 @@ from core.channel import Delivery
 from core.errors import StoppedError
 from core.redis import Effect, Partition
 from core.replies import Delta, Reply, Retract
-from core.tasks import Aside, aside
+from core.tasks import Aside
 from core.turn import Turn
 
 FOLD_SECONDS = 0.025
@@ -44,7 +45,7 @@ def _nothing() -> None:
 
 
 class Pen:
-    """Writes one reply."""
+    """Writes one reply, within its context; one that comes as a whole needs no work beside it."""
 
     def __init__(
         self, partition: Partition, turn: Turn, delivery: Delivery, history_hours: float
@@ -58,7 +59,8 @@ class Pen:
         """Called when the visitor has stopped the answer."""
         self._is_stopped = False
         self._has_news = asyncio.Event()
-        self._folding: Aside | None = None
+        self._folding = Aside(self._fold)
+        self._thinking: asyncio.TimerHandle
         self._writing = asyncio.Lock()
         self._has_started = False
         self._waiting: list[str] = []
@@ -66,22 +68,25 @@ class Pen:
         self._shown = ""
         self._entries: list[str] = []
 
-    @asynccontextmanager
-    async def at_hand(self) -> AsyncGenerator[None, None]:
-        """Be ready to write what gathers; for an answer that comes as a whole there is no need."""
-        async with aside(self._fold) as self._folding:
-            loop = asyncio.get_running_loop()
-            thinking = loop.call_later(THINKING_SECONDS, self._folding.begin)
-            try:
-                yield
-            finally:
-                thinking.cancel()
+    async def __aenter__(self) -> Self:
+        await self._folding.__aenter__()
+        loop = asyncio.get_running_loop()
+        self._thinking = loop.call_later(THINKING_SECONDS, self._folding.begin)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._thinking.cancel()
+        await self._folding.__aexit__(kind, error, trace)
 
     def wake(self) -> None:
         """Write soon, and look whether the answer was stopped."""
         self._has_news.set()
-        if self._folding is not None:
-            self._folding.begin()
+        self._folding.begin()
 
     def heed_stop(self) -> None:
         """Raise StoppedError if the visitor wants no more."""
@@ -135,8 +140,7 @@ class Pen:
     async def _end_folding(self) -> None:
         """No delta may follow the end."""
         async with self._writing:
-            if self._folding is not None:
-                self._folding.end()
+            self._folding.end()
 
     def _events(self) -> list[Event]:
         """What has gathered since the last write."""

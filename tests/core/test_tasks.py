@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from core.tasks import aside, beside, cancel_all, honour_cancellation
+from core.tasks import Aside, beside, cancel_all, honour_cancellation
 
 
 async def test_work_ends_with_the_body():
@@ -47,7 +47,7 @@ async def test_work_at_hand_begins_once_when_it_is_wanted_and_ends_with_the_body
         begun.append(True)
         await asyncio.sleep(60)
 
-    async with aside(work) as later:
+    async with Aside(work) as later:
         await asyncio.sleep(0.01)
         assert not begun
         later.begin()
@@ -58,7 +58,7 @@ async def test_work_at_hand_begins_once_when_it_is_wanted_and_ends_with_the_body
 
 
 async def test_work_that_is_not_wanted_any_more_never_begins():
-    async with aside(lambda: pytest.fail("begun")) as later:
+    async with Aside(lambda: pytest.fail("begun")) as later:
         later.end()
         later.begin()
     later.begin()
@@ -70,7 +70,7 @@ async def test_an_error_of_work_at_hand_ends_the_body_and_comes_out_as_itself():
         raise ValueError("theirs")
 
     async def body() -> None:
-        async with aside(breaks) as later:
+        async with Aside(breaks) as later:
             later.begin()
             await asyncio.sleep(60)
 
