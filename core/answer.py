@@ -20,11 +20,8 @@ class Answer:
         pipeline: Pipeline,
         request: Request,
         metrics: Metrics,
-        *,
-        is_atomic: bool,
     ) -> None:
         self._delivery = delivery
-        self._is_atomic = is_atomic
         self._pipeline = pipeline
         self._request = request
         self._metrics = metrics
@@ -53,8 +50,7 @@ class Answer:
         yield Done(reply)
 
     async def _store(self, reply: Reply) -> None:
-        count = len(self._request.turn.messages)
-        await self._delivery.store(reply, count, at_once=not self._is_atomic)
+        await self._delivery.store(reply, len(self._request.turn.messages))
         self.reply = reply
 
     def _measure_first_text(self) -> None:

@@ -14,22 +14,29 @@ Rest = Callable[[Entry, float], Awaitable[None]]
 class LeaseDelivery:
     """The delivery record of a turn in work, as its channel sees it."""
 
-    def __init__(self, inbox: Inbox, lease: Lease, rest: Rest) -> None:
+    def __init__(self, inbox: Inbox, lease: Lease, rest: Rest, *, is_atomic: bool) -> None:
+        """What an atomic channel writes last becomes `due`, and is done with the turn's last step.
+
+        So a turn takes a step less, and its reply is not stored only to be removed again.
+        """
         self._inbox = inbox
         self.lease = lease
         self._rest = rest
-        self._owed: dict[str, str | int] = {}
+        self._is_atomic = is_atomic
+        self._unstored: tuple[Reply, int] | None = None
+        self.due: list[Effect] = []
         self.reply_id = lease.messages[0].id
         self.sent = lease.sent
         self.surface = lease.surface
 
-    async def store(self, reply: Reply, count: int, *, at_once: bool) -> None:
-        """Store the finished reply to `count` messages; else with the next step it is written in.
+    async def store(self, reply: Reply, count: int) -> None:
+        """Store the finished reply to `count` messages.
 
-        `at_once` is for what leaves outside of Redis: after a crash the rest of it has to follow.
+        At once if it leaves outside of Redis: after a crash the rest of it has to follow. Else
+        with the next step it is written in.
         """
-        self._owed = {"reply": reply.to_json(), "count": count}
-        if at_once:
+        self._unstored = reply, count
+        if not self._is_atomic:
             await self._commit({})
 
     async def pause(self, seconds: float) -> None:
@@ -47,12 +54,24 @@ class LeaseDelivery:
 
     async def delivered(self, parts: int, effects: Sequence[Effect] = ()) -> None:
         """Record how many parts have left in all, together with `effects`."""
-        await self._commit({"sent": parts}, effects)
+        if self._is_atomic:
+            self.due += effects
+        else:
+            await self._commit({"sent": parts}, effects)
         self.sent = parts
+
+    async def settle(self) -> None:
+        """Do what is due, because the turn's last step has to wait."""
+        if self.due:
+            await self._commit({"sent": self.sent}, self.due)
+            self.due = []
 
     async def _commit(
         self, record: dict[str, str | int], effects: Sequence[Effect] = ()
     ) -> list[Any]:
-        said = await self._inbox.commit(self.lease, self._owed | record, effects)
-        self._owed = {}
+        if self._unstored:
+            reply, count = self._unstored
+            record |= {"reply": reply.to_json(), "count": count}
+        said = await self._inbox.commit(self.lease, record, effects)
+        self._unstored = None
         return said

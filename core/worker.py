@@ -7,7 +7,7 @@ attempt the customer gets the apology and the messages go to the dead-letter lis
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -35,7 +35,8 @@ from core.ledger import Ledger
 from core.metrics import Metrics
 from core.pipeline import Pipeline
 from core.places import Places
-from core.redis import UNAVAILABLE, Partition
+from core.redis import UNAVAILABLE, Effect, Partition
+from core.replies import Reply
 from core.scene import Request
 from core.tasks import cancel_all, honour_cancellation
 from core.turn import Turn, first_turn
@@ -298,10 +299,8 @@ class Worker:
             return
         channel = self._channels.of(turn.address)
         request = replace(request, enclosures=await channel.enclosures(turn))
-        delivery = LeaseDelivery(self._inbox, lease, self._places.rest)
-        answer = Answer(
-            delivery, self._pipeline, request, self._metrics, is_atomic=channel.is_atomic
-        )
+        delivery = LeaseDelivery(self._inbox, lease, self._places.rest, is_atomic=channel.is_atomic)
+        answer = Answer(delivery, self._pipeline, request, self._metrics)
         try:
             await self._reply(channel, turn, answer, delivery)
         except HeldError:
@@ -314,9 +313,23 @@ class Worker:
             raise
         if answer.reply is None:
             raise RuntimeError("the channel did not hear the answer out")
-        effects = await self._ledger.close(request, answer.reply)
-        await self._inbox.finish(lease, len(turn.messages), effects)
-        self._ledger.measure(request, answer.reply)
+        await self._end(delivery, request, answer.reply)
+
+    async def _end(
+        self,
+        delivery: LeaseDelivery,
+        request: Request,
+        reply: Reply,
+        dead_letters: Sequence[Effect] = (),
+    ) -> None:
+        """Take the turn's last step; what the customer still gets does not wait for the ledger."""
+        effects = self._ledger.close_now(request, reply)
+        if effects is None:
+            await delivery.settle()
+            effects = await self._ledger.close(request, reply)
+        count = len(request.turn.messages)
+        await self._inbox.finish(delivery.lease, count, [*delivery.due, *dead_letters, *effects])
+        self._ledger.measure(request, reply)
 
     async def _reply(
         self, channel: Channel, turn: Turn, answer: Answer, delivery: LeaseDelivery
@@ -335,7 +348,7 @@ class Worker:
         turn = request.turn
         reply = self._pipeline.apology(turn)
         log.error("message given up", message=turn.messages[0].digest, attempts=lease.attempt - 1)
-        delivery = LeaseDelivery(self._inbox, lease, self._places.rest)
+        delivery = LeaseDelivery(self._inbox, lease, self._places.rest, is_atomic=False)
         try:
             async with asyncio.timeout(APOLOGY_SECONDS), aclosing(only(reply)) as events:
                 await self._channels.of(turn.address).reply(turn, events, delivery)
@@ -343,10 +356,6 @@ class Worker:
             raise
         except Exception as error:  # noqa: BLE001 - what poisoned the answer may poison the apology
             log.error("apology failed", message=turn.messages[0].digest, error=trace(error))  # noqa: TRY400
-        count = len(turn.messages)
-        effects = [
-            *self._inbox.dead_letter(lease, count),
-            *await self._ledger.close(request, reply),
-        ]
-        await self._inbox.finish(lease, count, effects)
-        self._ledger.measure(request, reply)
+        await self._end(
+            delivery, request, reply, self._inbox.dead_letter(lease, len(turn.messages))
+        )

@@ -60,15 +60,24 @@ class TokenCounter:
 
     async def count(self, text: str) -> int:
         """Count a text's tokens, without those of the chat template, in ANSWER_SECONDS at most."""
-        if not text:
-            return 0
-        if (known := self._counts.get(text)) is not None:
-            self._counts.move_to_end(text)
+        if (known := self.at_hand(text)) is not None:
             return known
         if (counted := await self._ask_all(text)) is None:
             return estimate_tokens(text)
         self._remember(text, counted)
         return counted
+
+    def at_hand(self, text: str) -> int | None:
+        """The same where no endpoint has to be asked; None where one does."""
+        if not text:
+            return 0
+        if (known := self._counts.get(text)) is not None:
+            self._counts.move_to_end(text)
+            return known
+        return None if any(map(self._may_be_asked, self._tokenizers)) else estimate_tokens(text)
+
+    def _may_be_asked(self, tokenizer: _Tokenizer) -> bool:
+        return tokenizer.endpoint.admits and self._clock() >= tokenizer.ask_at
 
     def _remember(self, text: str, count: int) -> None:
         self._counts[text] = count
@@ -79,7 +88,7 @@ class TokenCounter:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + ANSWER_SECONDS
         for tokenizer in self._tokenizers:
-            if not tokenizer.endpoint.admits or self._clock() < tokenizer.ask_at:
+            if not self._may_be_asked(tokenizer):
                 continue
             counted = await self._ask(tokenizer, text, deadline)
             if counted is not None or loop.time() >= deadline:

@@ -61,6 +61,10 @@ class ModelClient:
         """Count a text's tokens: by an endpoint's tokenizer if one is offered, else by estimate."""
         return await self._counter.count(text)
 
+    def tokens_at_hand(self, text: str) -> int | None:
+        """The same where no endpoint has to be asked; None where one does."""
+        return self._counter.at_hand(text)
+
     async def complete(self, prompt: Prompt) -> str:
         """Return a whole answer; raises what `stream` raises."""
         async with aclosing(self.stream(prompt)) as events:

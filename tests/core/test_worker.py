@@ -74,8 +74,14 @@ class Ledger:
     def __init__(self, key: str) -> None:
         self.key = key
         self.measured: list[Outcome] = []
+        self.asking: asyncio.Event | None = None
+        """Set once whoever has to be asked before a turn can be closed has answered."""
+
+    def close_now(self, request, ended):
+        return None if self.asking else [("RPUSH", self.key, ended.outcome.value)]
 
     async def close(self, request, ended):
+        await self.asking.wait()
         return [("RPUSH", self.key, ended.outcome.value)]
 
     def measure(self, request, ended):
@@ -105,6 +111,21 @@ class PartsChannel:
                     await self.script.pop(0)()
                 self.sent.append(parts[number])
                 await delivery.delivered(number + 1)
+
+
+class EffectsChannel(PartsChannel):
+    """Brings a reply by an effect: into a list in Redis."""
+
+    is_atomic = True
+
+    def __init__(self, key: str) -> None:
+        super().__init__()
+        self.key = key
+
+    async def reply(self, turn, events, delivery):
+        async for event in events:
+            if isinstance(event, Done) and not delivery.sent:
+                await delivery.delivered(1, [("RPUSH", self.key, event.reply.text)])
 
 
 async def fail() -> None:
@@ -284,6 +305,69 @@ async def test_what_follows_a_break_between_parts_is_the_rest_of_the_same_answer
         await desk.until_done()
     assert desk.channel.sent == ["re:", "hello", "#1"]
     assert desk.pipeline.asked == ["hello"]
+
+
+@pytest.fixture
+def page(desk) -> str:
+    """The key of what an atomic channel has brought."""
+    key = desk.inbox.partitions[0].key("page")
+    desk.channel = EffectsChannel(key)
+    return key
+
+
+async def test_an_atomic_reply_arrives_in_the_very_step_that_ends_its_turn(desk, page, monkeypatch):
+    finish = desk.inbox.finish
+
+    async def nothing_yet(lease, count, effects):
+        assert await desk.store.lrange(page, 0, -1) == []
+        await finish(lease, count, effects)
+
+    monkeypatch.setattr(desk.inbox, "finish", nothing_yet)
+    async with desk.worker():
+        await desk.say("hello")
+        await desk.until_done()
+    assert await desk.store.lrange(page, 0, -1) == ["re: hello #1"]
+    assert await desk.ledger_rows() == ["answered"]
+
+
+async def test_an_atomic_reply_does_not_wait_for_whoever_the_ledger_has_to_ask(desk, page):
+    desk.ledger.asking = asyncio.Event()
+    async with desk.worker(), asyncio.timeout(20):
+        await desk.say("hello")
+        while await desk.store.lrange(page, 0, -1) != ["re: hello #1"]:
+            await asyncio.sleep(0.01)
+        assert await desk.inbox.depth() == (1, pytest.approx(0, abs=20))
+        desk.ledger.asking.set()
+        await desk.until_done()
+    assert await desk.store.lrange(page, 0, -1) == ["re: hello #1"]
+    assert await desk.ledger_rows() == ["answered"]
+
+
+async def test_a_crash_while_the_ledger_asks_brings_an_atomic_reply_once(desk, page):
+    desk.ledger.asking = asyncio.Event()
+    async with desk.worker() as work:
+        await desk.say("hello")
+        async with asyncio.timeout(20):
+            while not await desk.store.exists(page):
+                await asyncio.sleep(0.01)
+        work.cancel()
+    desk.ledger.asking.set()
+    async with desk.worker("w2"):
+        await desk.until_done()
+    assert await desk.store.lrange(page, 0, -1) == ["re: hello #1"]
+    assert await desk.ledger_rows() == ["answered"]
+
+
+async def test_a_reply_that_cannot_be_written_is_tried_again_and_its_message_stays(desk, page):
+    await desk.store.set(page, "no list")
+    async with desk.worker(), asyncio.timeout(20):
+        await desk.say("hello")
+        while len(desk.pipeline.asked) < 2:
+            await asyncio.sleep(0.01)
+        assert (await desk.inbox.depth())[0] == 1
+        await desk.store.delete(page)
+        await desk.until_done()
+    assert await desk.ledger_rows() == ["answered"]
 
 
 async def test_a_message_that_fails_three_times_gets_the_apology_and_is_kept(desk):

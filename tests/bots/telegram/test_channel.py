@@ -36,7 +36,9 @@ async def asked(account, bot, telegram, inbox):
 
 async def answer(account, inbox, turn, lease, events):
     async with aclosing(events):
-        await account.channel.reply(turn, events, LeaseDelivery(inbox, lease, rest))
+        await account.channel.reply(
+            turn, events, LeaseDelivery(inbox, lease, rest, is_atomic=False)
+        )
 
 
 async def test_after_a_crash_the_rest_of_the_parts_is_sent(account, bot, telegram, inbox, asked):
@@ -173,7 +175,7 @@ async def test_after_a_crash_the_growing_message_is_finished(account, bot, teleg
     bot.says(7, "@xiaoq_bot 怎么退货", chat=GROUP)
     turn, lease = await asked()
 
-    record = LeaseDelivery(inbox, lease, rest)
+    record = LeaseDelivery(inbox, lease, rest, is_atomic=False)
 
     async def crash():
         yield Delta("七天")

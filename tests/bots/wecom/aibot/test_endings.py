@@ -45,7 +45,7 @@ class Work:
         entries = entries or await self.inbox.take(partition, "w", 1)
         lease = await self.inbox.begin(entries[0], "w")
         assert lease is not None
-        self.delivery = LeaseDelivery(self.inbox, lease, self._rest)
+        self.delivery = LeaseDelivery(self.inbox, lease, self._rest, is_atomic=False)
 
     async def bring(self) -> None:
         """Let WeCom have seen the end of the stream."""
