@@ -22,6 +22,8 @@ from typing_extensions import override
 from config.settings import LogSettings
 
 HIDDEN = "***"
+_NUMBERS = (int, float)
+_SEVERAL = (list, tuple, set)
 
 _BARE = ("timestamp", "level", "logger", "event")
 
@@ -110,13 +112,13 @@ def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
 
 
 def _redacted(key: object, value: object) -> object:
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, _NUMBERS):
         return value
     if isinstance(key, str) and _names_secret(key):
         return HIDDEN
     if isinstance(value, dict):
         return {inner: _redacted(inner, below) for inner, below in value.items()}
-    if isinstance(value, list | tuple | set):
+    if isinstance(value, _SEVERAL):
         return [_redacted(None, entry) for entry in value]
     text = value if isinstance(value, str) else str(value)
     return _URL_PASSWORD.sub(rf"\g<1>{HIDDEN}@", text) if "://" in text else text

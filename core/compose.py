@@ -60,8 +60,11 @@ def compose(
     system, room = voice.system, context_tokens - voice.system_tokens
     more = _additions(history, question)
     room -= voice.persona.card.sampling.max_tokens + estimate_tokens(more) + ROLE_TOKENS
-    text = cut_to_tokens(_with_documents(question), room // 2)
-    room -= estimate_tokens(text) + 4 * ROLE_TOKENS
+    text = _with_documents(question)
+    if (cost := estimate_tokens(text)) > room // 2:
+        text = cut_to_tokens(text, room // 2)
+        cost = estimate_tokens(text)
+    room -= cost + 4 * ROLE_TOKENS
     fitting, room = _fit_passages(passages, room)
     past = _fit_history(history.exchanges, room)
     ask = _ask(fitting, text, question.language)

@@ -104,7 +104,7 @@ class Memory:
     ) -> History:
         """A history as it is stored; an empty one where it cannot be read."""
         try:
-            return replace(_history(raw), documents=_documents(raw_documents))
+            return _history(raw, _documents(raw_documents))
         except (ValueError, TypeError, KeyError) as error:
             # Better to have forgotten than not to answer.
             log.error("memory cannot be read", conversation=conversation, error=trace(error))  # noqa: TRY400
@@ -203,11 +203,11 @@ def _expiry(key: str, idle_hours: float) -> Effect:
     return ("PEXPIRE", key, str(int(idle_hours * 3_600_000)))
 
 
-def _history(raw: Sequence[str | bytes]) -> History:
+def _history(raw: Sequence[str | bytes], documents: tuple[Document, ...]) -> History:
     summary, summary_tokens = "", 0
     if raw and "summary" in (head := from_json(raw[0])):
         summary, summary_tokens, raw = head["summary"], head["tokens"], raw[1:]
-    return History(summary, summary_tokens, tuple(map(_exchange, raw)))
+    return History(summary, summary_tokens, tuple(map(_exchange, raw)), documents)
 
 
 @lru_cache(maxsize=4096)

@@ -107,7 +107,7 @@ class Pipeline:
         scene = replace(scene, question=inbound.text)
         async with aclosing(self._speak(request, scene, self._find(scene))) as events:
             async for event in events:
-                if isinstance(event, Done):
+                if isinstance(event, Done) and (note or hits):
                     text = "\n\n".join(filter(None, [event.reply.text, note]))
                     yield Done(replace(event.reply, text=text, hits=hits + event.reply.hits))
                 else:
@@ -133,7 +133,7 @@ class Pipeline:
         return replace(self._scene(request).reply(shown, Outcome.STOPPED, origin), is_cut=True)
 
     def _scene(self, request: Request) -> Scene:
-        turn, history = request.turn, request.background.history
+        turn, text, history = request.turn, request.turn.text, request.background.history
         voice = request.voice or self._personas.route(turn.address)
         if turn.is_again:
             history = history.before(remembered_question(turn, voice))
@@ -142,9 +142,9 @@ class Pipeline:
             client = nearest_language(turn.messages[-1].language, voice.persona.languages)
             hint = history.language or client
             # "/start" is what a button sends: it tells nothing of the customer's language.
-            said = "" if turn.text.startswith("/") else turn.text
+            said = "" if text.startswith("/") else text
             language = detect_language(said, voice.persona.languages, hint)
-        return Scene(voice, history, language, turn.text)
+        return Scene(voice, history, language, text)
 
     def _obey(self, command: Command, scene: Scene) -> Reply:
         persona = scene.voice.persona

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from redis.asyncio import ConnectionPool, RedisCluster
@@ -125,7 +126,12 @@ class Partition:
 
 def partition_of(conversation: str, count: int) -> Partition:
     """Choose the partition of a conversation key (a hex digest)."""
-    return Partition(int(conversation[:8], 16) % count)
+    return _partition(int(conversation[:8], 16) % count)
+
+
+@cache
+def _partition(number: int) -> Partition:
+    return Partition(number)
 
 
 class Script:
@@ -140,16 +146,17 @@ class Script:
         self, keys: Sequence[str], args: Sequence[str | int], *effects: Sequence[Effect]
     ) -> Any:  # noqa: ANN401 - what a script returns is known to its caller
         """Run it: keys of effects follow `keys`, and each group's arguments follow `args`."""
-        keys = [*keys, *(effect[1] for group in effects for effect in group)]
-        rest = [len(keys), *keys, *args]
+        named, rest = list(keys), list(args)
         for group in effects:
             rest.append(len(group))
-            for effect in group:
-                rest += len(effect) - 1, effect[0], *effect[2:]
+            for name, key, *more in group:
+                named.append(key)
+                rest += len(more) + 1, name, *more
+        given = (len(named), *named, *rest)
         try:
-            return await self._store.execute_command("EVALSHA", self._digest, *rest)
+            return await self._store.execute_command("EVALSHA", self._digest, *given)
         except NoScriptError:
-            return await self._store.execute_command("EVAL", self._source, *rest)
+            return await self._store.execute_command("EVAL", self._source, *given)
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import takewhile
 
 from core.messages import Address, Attachment, Message
 
@@ -85,12 +86,11 @@ class Turn:
 
 def first_turn(waiting: Sequence[Message]) -> Turn:
     """Cut the next turn from a lane: what stands alone, else all up to the next that does."""
-    if _stands_alone(waiting[0]):
-        return Turn((waiting[0],), command_of(waiting[0].text))
-    count = next(
-        (index for index, message in enumerate(waiting) if _stands_alone(message)), len(waiting)
-    )
-    return Turn(tuple(waiting[:count]))
+    command = command_of(waiting[0].text)
+    if command or waiting[0].is_again:
+        return Turn((waiting[0],), command)
+    rest = takewhile(lambda message: not _stands_alone(message), waiting[1:])
+    return Turn((waiting[0], *rest))
 
 
 def _stands_alone(message: Message) -> bool:

@@ -26,9 +26,8 @@ async def web_routes(house: House) -> list[web.AbstractRouteDef]:
     streams = EventStreams(house.store, house.inbox, house.news)
     reader = FileReader(settings.file_readers, settings.file_seconds, settings.file_memory_bytes)
     most_bytes = settings.file_max_bytes if house.model.configured else 0
+    # aiohttp tries the routes of /web one after the other: what is asked most comes first.
     return [
-        *PageDoors(access, visitors, most_bytes).routes(),
-        *PastDoors(access, conversations, streams).routes(),
         *MessageDoors(
             store=house.store,
             inbox=house.inbox,
@@ -42,6 +41,8 @@ async def web_routes(house: House) -> list[web.AbstractRouteDef]:
             metrics=house.metrics,
             history_hours=settings.history_hours,
         ).routes(),
+        *PageDoors(access, visitors, most_bytes).routes(),
+        *PastDoors(access, conversations, streams).routes(),
         *UploadDoors(
             access=access,
             conversations=conversations,

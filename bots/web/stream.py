@@ -76,7 +76,7 @@ class EventStreams:
         has_gap = reader.has_gap
         heard = reader.take()
         if not has_gap:
-            return [entry for entry in heard if _order(entry[0]) > _order(last)]
+            return _after(last, heard)
         found = await self._read(key, last)
         if len(found) == EVENTS_AT_ONCE:
             reader.miss()
@@ -119,6 +119,15 @@ def _lines(entries: list[Entry]) -> bytes:
     return "".join([f"id: {entry}\ndata: {event}\n\n" for entry, event in entries]).encode()
 
 
-def _order(entry: str) -> tuple[int, ...]:
+def _after(last: str, heard: list[Entry]) -> list[Entry]:
+    """What stands behind `last` in the stream; all that was heard, but for a moment after a gap."""
+    seen = _order(last)
+    while heard and _order(heard[0][0]) <= seen:
+        heard = heard[1:]
+    return heard
+
+
+def _order(entry: str) -> tuple[int, int]:
     """Where an event stands in its stream."""
-    return tuple(int(part) for part in entry.split("-"))
+    at, _, number = entry.partition("-")
+    return int(at), int(number)

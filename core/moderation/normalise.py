@@ -9,6 +9,7 @@ text, and only where a word was found: see `core.moderation.rules`.
 import re
 import unicodedata
 from collections.abc import Callable
+from itertools import compress
 from typing import Final
 
 from opencc import OpenCC
@@ -90,12 +91,12 @@ class View:
     def at(self) -> list[int]:
         """The index in the text for every letter; made when first asked for."""
         if self._at is None:
-            table, start = self.table, self._start
-            self._at = [
-                index
-                for index, character in enumerate(self.text[start:], start)
-                for _ in table[ord(character)] or ""
-            ]
+            shown = list(map(self.table.__getitem__, map(ord, self.text[self._start :])))
+            places = range(self._start, len(self.text))
+            self._at = list(compress(places, shown))
+            if len(self._at) != len(self.letters):  # a character shows more than one
+                pairs = zip(places, shown, strict=True)
+                self._at = [place for place, letters in pairs for _ in letters or ""]
         return self._at
 
 

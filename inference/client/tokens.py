@@ -20,6 +20,8 @@ _ASTRAL = re.compile(r"[\U00010000-\U0010ffff]")
 
 def estimate_tokens(text: str) -> int:
     """Estimate a text's tokens, not below the real count for ordinary Chinese and English."""
+    if not text:
+        return 0
     words = sum([(2 * len(word) + 6) // 7 for word in _WORD.findall(text)])
     capitals = sum([(2 * len(run) + 2) // 3 for run in _CAPITALS.findall(text)])
     marks = _FREE.sub("", text)
