@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 Work = Coroutine[Any, Any, None]
 
@@ -19,11 +19,12 @@ class Aside:
     """
 
     def __init__(self, work: Callable[[], Work]) -> None:
-        self._work = work
+        # Both are let go of at the end: they mostly lead back to the object that has this at hand,
+        # and such circles would be left to the garbage collector.
+        self._work: Callable[[], Work] | None = work
         self._group = asyncio.TaskGroup()
-        self._is_over = False
         self.task: asyncio.Task[None] | None = None
-        """Set once the work has begun."""
+        """The work, from its beginning to the body's end."""
 
     async def __aenter__(self) -> Self:
         await self._group.__aenter__()
@@ -40,20 +41,17 @@ class Aside:
             await self._group.__aexit__(kind, error, trace)
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
+        finally:
+            self.task = None
 
     def begin(self) -> None:
         """Begin, unless that was done before or the work is not wanted any more."""
-        if self.task is None and not self._is_over:
-            self.start()
-
-    def start(self) -> asyncio.Task[None]:
-        """Begin; not for the second time."""
-        self.task = self._group.create_task(self._work())
-        return self.task
+        if self.task is None and self._work is not None:
+            self.task = self._group.create_task(self._work())
 
     def end(self) -> None:
         """Stop the work, or never begin it."""
-        self._is_over = True
+        self._work = None
         if self.task is not None:
             self.task.cancel()
 
@@ -62,7 +60,8 @@ class Aside:
 async def beside(work: Work) -> AsyncGenerator[asyncio.Task[None], None]:
     """Run `work` beside the body from the start; the rest is as with `Aside`."""
     async with Aside(lambda: work) as aside:
-        yield aside.start()
+        aside.begin()
+        yield cast(asyncio.Task[None], aside.task)
 
 
 async def cancel_all(tasks: Collection[asyncio.Task[None]]) -> None:

@@ -1,6 +1,8 @@
 """Work beside work."""
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 
@@ -54,7 +56,8 @@ async def test_work_at_hand_begins_once_when_it_is_wanted_and_ends_with_the_body
         later.begin()
         await asyncio.sleep(0.01)
         assert begun == [True]
-    assert later.task.cancelled()
+        task = later.task
+    assert task.cancelled()
 
 
 async def test_work_that_is_not_wanted_any_more_never_begins():
@@ -63,6 +66,31 @@ async def test_work_that_is_not_wanted_any_more_never_begins():
         later.begin()
     later.begin()
     assert later.task is None
+
+
+@pytest.mark.parametrize("is_begun", [False, True])
+async def test_who_has_work_at_hand_leaves_nothing_to_the_garbage_collector(is_begun):
+    class Writer:
+        def __init__(self) -> None:
+            self.later = Aside(self.work)
+
+        async def work(self) -> None:
+            await asyncio.sleep(60)
+
+    async def body() -> "weakref.ref[Writer]":
+        writer = Writer()
+        async with writer.later:
+            if is_begun:
+                writer.later.begin()
+                await asyncio.sleep(0.01)
+        return weakref.ref(writer)
+
+    gc.collect()
+    gc.disable()
+    try:
+        assert (await asyncio.ensure_future(body()))() is None
+    finally:
+        gc.enable()
 
 
 async def test_an_error_of_work_at_hand_ends_the_body_and_comes_out_as_itself():
