@@ -1,7 +1,8 @@
 """The index of a company's knowledge: which passages answer a question, and how surely."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -11,7 +12,7 @@ from core.knowledge.documents import Passage
 from core.knowledge.questions import QuestionIndex, build_questions
 from core.knowledge.rows import Floats
 from core.knowledge.texts import TextIndex, build_texts
-from core.knowledge.tokens import weigh
+from core.knowledge.tokens import Token, weigh
 
 SURE: Final = 0.76
 """Share of the votes from which a FAQ entry answers the question."""
@@ -124,15 +125,17 @@ class Index:
 def build_index(passages: Sequence[Passage]) -> Index:
     """Index passages. Takes about 1 s for 1,000, most of it in Python: call it in a thread."""
     numbers = {text: number for number, text in enumerate({p.text: None for p in passages})}
+    # A question is indexed twice, by itself and as a part of its passage.
+    tokens = {question: weigh(question) for found in passages for question in found.questions}
     asked = [
-        (passage, numbers[found.text], question)
+        (passage, numbers[found.text], tokens[question])
         for passage, found in enumerate(passages)
         for question in found.questions
     ]
     found = build_questions(asked) if asked else None
     return Index(
         tuple(passages),
-        build_texts(map(_whole, passages)) if passages else None,
+        build_texts(_whole(found, tokens) for found in passages) if passages else None,
         found,
         allowed := np.ones(len(passages), np.bool_),
         _scopes(passages, found, allowed),
@@ -152,8 +155,10 @@ def _scopes(
     return scopes
 
 
-def _whole(passage: Passage) -> str:
-    return "\n".join((passage.title, *passage.questions, passage.text))
+def _whole(passage: Passage, questions: dict[str, list[Token]]) -> Iterator[Token]:
+    """The tokens of all that a passage says."""
+    asked = [questions[question] for question in passage.questions]
+    return chain(weigh(passage.title), *asked, weigh(passage.text))
 
 
 def _base(language: str) -> str:

@@ -7,8 +7,10 @@ the confidence in it: it grows with the likeness and with the number of question
 same answer, and falls with every question that leads to another.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from operator import mul
 from typing import Final
 
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 
 from core.knowledge.rows import Floats, Rows, picked, spread
 from core.knowledge.texts import rarity
-from core.knowledge.tokens import CONTENT_WEIGHT, Token, weigh
+from core.knowledge.tokens import CONTENT_WEIGHT, Token
 
 VOTERS: Final = 30
 POWER: Final = 5
@@ -95,11 +97,11 @@ class QuestionIndex:
         return likeness
 
 
-def build_questions(asked: Sequence[tuple[int, int, str]]) -> QuestionIndex:
-    """Index at least one question, each with the number of its passage and of its answer."""
-    vocabulary: dict[str, int] = {}
-    rows = [dict(weigh(question)) for _, _, question in asked]
-    tokens = [vocabulary.setdefault(token, len(vocabulary)) for row in rows for token in row]
+def build_questions(asked: Sequence[tuple[int, int, Sequence[Token]]]) -> QuestionIndex:
+    """Index at least one question, each after the numbers of its passage and of its answer."""
+    vocabulary: defaultdict[str, int] = defaultdict(count().__next__)
+    rows = [dict(tokens) for _, _, tokens in asked]
+    tokens = [*map(vocabulary.__getitem__, chain.from_iterable(rows))]
     weights = [weight for row in rows for weight in row.values()]
     owners = np.repeat(np.arange(len(rows), dtype=np.int32), [len(row) for row in rows])
     columns = np.array(tokens, np.int32)
@@ -107,7 +109,7 @@ def build_questions(asked: Sequence[tuple[int, int, str]]) -> QuestionIndex:
     rarities = rarity(frequencies, len(rows))
     masses = np.bincount(owners, np.array(weights) * rarities[columns], len(rows))
     return QuestionIndex(
-        vocabulary,
+        dict(vocabulary),
         rarities,
         float(rarity(np.zeros(1), len(rows))[0]),
         Rows(

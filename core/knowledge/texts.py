@@ -2,8 +2,10 @@
 
 import time
 from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Final
 
 import numpy as np
@@ -11,7 +13,7 @@ from bm25s import BM25  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from core.knowledge.rows import Floats, Rows, entries, picked, spread
-from core.knowledge.tokens import FUNCTION_WEIGHT, Token, content, load_dictionary, weigh
+from core.knowledge.tokens import FUNCTION_WEIGHT, Token, content, load_dictionary
 
 SATURATION: Final = 1.2
 LENGTH_PENALTY: Final = 0.75
@@ -61,26 +63,27 @@ class TextIndex:
         return sum(picked(self.weights, known)) + self.strange * (number - len(known))
 
 
-def build_texts(texts: Iterable[str]) -> TextIndex:
+def build_texts(texts: Iterable[Iterable[Token]]) -> TextIndex:
     """Index one text or more."""
     load_dictionary()
-    vocabulary = {"": 0}
+    vocabulary: defaultdict[str, int] = defaultdict(count().__next__)
+    nothing = [vocabulary[""]]
     rows = []
     yielded = time.perf_counter()
     for text in texts:
-        tokens = [vocabulary.setdefault(token, len(vocabulary)) for token in _kept(weigh(text))]
+        tokens = [*map(vocabulary.__getitem__, _kept(text))]
         # bm25s divides by the mean length: no text may be empty.
-        rows.append(array("i", tokens or [0]))
+        rows.append(array("i", tokens or nothing))
         # This takes seconds in a thread: let the event loop have the interpreter in between.
         if time.perf_counter() - yielded > TURN_SECONDS:
             time.sleep(0)
             yielded = time.perf_counter()
     # Defaults of bm25s 0.3 that matter: numpy only, float32 and int32, "lucene" scores, no threads.
     bm25 = BM25(k1=SATURATION, b=LENGTH_PENALTY)
-    bm25.index((rows, vocabulary), create_empty_token=False, show_progress=False)
+    bm25.index((rows, dict(vocabulary)), create_empty_token=False, show_progress=False)
     found = bm25.scores
     return TextIndex(
-        vocabulary,
+        dict(vocabulary),
         rarity(np.diff(found["indptr"]), len(rows)),
         float(rarity(np.zeros(1), len(rows))[0]),
         Rows(found["indptr"], found["indices"], len(rows)),

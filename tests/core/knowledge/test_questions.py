@@ -23,7 +23,7 @@ ASKED = [
 
 
 def vote(asked, question, allowed=None):
-    index = build_questions(asked)
+    index = build_questions([(passage, answer, weigh(text)) for passage, answer, text in asked])
     mask = np.array([allowed is None or passage in allowed for passage, _, _ in asked])
     ballot = index.vote(list(weigh(question)), mask)
     return {passage: Vote(votes, ballot.share[passage]) for passage, votes in ballot.votes.items()}
