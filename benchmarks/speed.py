@@ -19,6 +19,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
 
+from benchmarks.core_speed import watch_core
 from benchmarks.machine import describe
 from benchmarks.rig import Customer, Product, browser_session, percentile, stub_model
 
@@ -112,18 +113,21 @@ async def many(options: argparse.Namespace) -> None:
             load = Load(customers, options.rate)
             await load.run(options.customers)  # warm up
             load.clear()
-            before = product.cpu_seconds()
-            took = await load.run(options.messages or 6000)
-            used = [b - a for a, b in zip(before, product.cpu_seconds(), strict=True)]
+            async with watch_core(0, product.cpu_seconds) as use:
+                took = await load.run(options.messages or 6000)
             memory = product.memory_mb()
             product.stop()
-    count = len(load.first)
+    count, turns = len(load.first), load.turns
     print(f"offered: {options.rate:.0f}/s   answered: {count} = {count / took:.0f}/s")
     _row("first text", load.first)
     _row("whole answer", load.whole)
+    own, redis = (seconds / count * 1000 for seconds in use.used)
+    print(f"CPU per message: {own + redis:.2f} ms (XiaoQ {own:.2f}, Redis {redis:.2f})")
+    unhindered = sum(use.unhindered)
     print(
-        f"CPU per message: {sum(used) / count * 1000:.2f} ms "
-        f"(XiaoQ {used[0] / count * 1000:.2f}, Redis {used[1] / count * 1000:.2f})"
+        f"the core at {use.speed:.0%} of its speed; at full speed: "
+        f"{unhindered / count * 1000:.2f} ms a message, {unhindered / turns * 1000:.2f} ms a turn "
+        f"({count / turns:.2f} messages), {count / unhindered:.0f} messages/s"
     )
     print(f"resident memory: XiaoQ {memory[0]:.0f} MB, Redis {memory[1]:.0f} MB")
 
@@ -138,11 +142,13 @@ class Load:
         self._all_answered = asyncio.Event()
         self.first: list[float] = []
         self.whole: list[float] = []
+        self.turns = 0
 
     def clear(self) -> None:
         """Forget what was measured."""
         self.first.clear()
         self.whole.clear()
+        self.turns = 0
 
     async def run(self, count: int) -> float:
         """Send so many messages; the seconds from the first one to the last answer."""
@@ -190,6 +196,7 @@ class Load:
 
     def _note(self, asked: list[str], shown: float) -> None:
         now = time.perf_counter()
+        self.turns += 1
         for text in asked:
             began = self._sent.pop(text)
             self.first.append((shown or now) - began)
