@@ -126,6 +126,10 @@ class Product:
         used = [sum(int(value) for value in row.split()[11:13]) / TICK for row in rows]
         return [sum(used[:-1]), used[-1]]
 
+    def total_cpu_seconds(self) -> float:
+        """CPU used so far by all there is, while it starts too."""
+        return sum(self.cpu_seconds()) if self.processes else 0.0
+
     def memory_mb(self) -> list[float]:
         """Resident memory now, by process."""
         rows = [Path(f"/proc/{pid}/statm").read_text().split() for pid in self.pids()]

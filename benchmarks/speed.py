@@ -206,17 +206,20 @@ class Load:
 
 
 async def start(options: argparse.Namespace) -> None:
-    """Time to ready and idle memory, embedded parts, no model."""
+    """Time to ready and idle memory, embedded parts, no model, everything on one core."""
     with tempfile.TemporaryDirectory() as folder:
-        product = Product(Path(folder) / "var", "")
-        took = []
+        product = Product(Path(folder) / "var", "", cores="0")
         for _ in range(options.messages or 5):
-            took.append(await product.start())
+            async with watch_core(0, lambda: [product.total_cpu_seconds()]) as use:
+                took = await product.start()
+            print(
+                f"ready after {took:.2f} s, the core at {use.speed:.0%} of its speed; "
+                f"its work at full speed: {use.unhindered[0]:.2f} s"
+            )
             await asyncio.sleep(3)
             memory = product.memory_mb()
             product.stop()
-    print(f"ready after: {', '.join(f'{t:.2f}' for t in took)} s")
-    print(f"idle resident memory: XiaoQ {memory[0]:.0f} MB, Redis {memory[1]:.0f} MB")
+    print(f"idle resident memory: XiaoQ {memory[0]:.1f} MB, Redis {memory[1]:.1f} MB")
 
 
 async def memory(options: argparse.Namespace) -> None:
