@@ -1,8 +1,9 @@
 """The index of a company's knowledge: which passages answer a question, and how surely."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, count
 from typing import Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from core.knowledge.documents import Passage
 from core.knowledge.questions import QuestionIndex, build_questions
 from core.knowledge.rows import Floats
 from core.knowledge.texts import TextIndex, build_texts
-from core.knowledge.tokens import Token, weigh
+from core.knowledge.tokens import Token, content, number, weigh
 
 SURE: Final = 0.76
 """Share of the votes from which a FAQ entry answers the question."""
@@ -66,6 +67,8 @@ class Index:
     """Passages that can be searched. Immutable; safe to use in several threads."""
 
     passages: tuple[Passage, ...]
+    vocabulary: Mapping[str, int]
+    """The number of each token; those of questions come first."""
     texts: TextIndex | None
     questions: QuestionIndex | None
     allowed: Mask
@@ -89,7 +92,8 @@ class Index:
         """
         if self.texts is None:
             return []
-        tokens = weigh(question[:QUESTION_CHARACTERS])
+        weighed = weigh(question[:QUESTION_CHARACTERS])
+        tokens = number(weighed, self.vocabulary)
         scope = self._scope(language)
         score = self.texts.relevance(tokens) * self.allowed
         sure: set[int] = set()
@@ -98,7 +102,8 @@ class Index:
             for passage, votes in ballot.votes.items():
                 score[passage] += votes**_LIKENESS
             sure = {passage for passage, share in ballot.share.items() if share >= SURE}
-        good = score + _COVERAGE * self.texts.coverage(tokens) >= GOOD
+        words = [self.vocabulary.get(word, -1) for word in content(weighed)]
+        good = score + _COVERAGE * self.texts.coverage(words) >= GOOD
         has_own = bool(sure) or (good & scope.own).any()
         rank = score * (scope.own if has_own else scope.leaning)
         for passage in sure:
@@ -132,14 +137,13 @@ def build_index(passages: Sequence[Passage]) -> Index:
         for passage, found in enumerate(passages)
         for question in found.questions
     ]
-    found = build_questions(asked) if asked else None
-    return Index(
-        tuple(passages),
-        build_texts(_whole(found, tokens) for found in passages) if passages else None,
-        found,
-        allowed := np.ones(len(passages), np.bool_),
-        _scopes(passages, found, allowed),
-    )
+    vocabulary: defaultdict[str, int] = defaultdict(count().__next__)
+    questions = build_questions(asked, vocabulary) if asked else None
+    whole = (_whole(found, tokens) for found in passages)
+    texts = build_texts(whole, vocabulary) if passages else None
+    allowed = np.ones(len(passages), np.bool_)
+    scopes = _scopes(passages, questions, allowed)
+    return Index(tuple(passages), dict(vocabulary), texts, questions, allowed, scopes)
 
 
 def _scopes(

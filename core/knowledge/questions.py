@@ -10,7 +10,7 @@ same answer, and falls with every question that leads to another.
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, count
+from itertools import chain
 from operator import mul
 from typing import Final
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from core.knowledge.rows import Floats, Rows, picked, spread
 from core.knowledge.texts import rarity
-from core.knowledge.tokens import CONTENT_WEIGHT, Token
+from core.knowledge.tokens import CONTENT_WEIGHT, Numbered, Token
 
 VOTERS: Final = 30
 POWER: Final = 5
@@ -45,13 +45,12 @@ class Ballot:
 class QuestionIndex:
     """Questions by token. Memory: 4 bytes for each different token of each question."""
 
-    vocabulary: dict[str, int]
     weights: NDArray[np.float32]
-    """Of each token of the vocabulary."""
+    """Of each token that a question has; their numbers are the lowest of the vocabulary."""
     strange: float
     """The same of a token that no question has."""
     rows: Rows
-    """Of each token of the vocabulary: the questions that have it."""
+    """Of each token: the questions that have it."""
     masses: Floats
     """Of each question: what its tokens weigh together."""
     passages: Ints
@@ -59,7 +58,7 @@ class QuestionIndex:
     answers: Ints
     """Of each question: the answer that it leads to."""
 
-    def vote(self, tokens: Sequence[Token], allowed: NDArray[np.bool_]) -> Ballot:
+    def vote(self, tokens: Sequence[Numbered], allowed: NDArray[np.bool_]) -> Ballot:
         """Let the questions that are most like `tokens` vote, those that are `allowed`."""
         likeness = self._likeness(dict(tokens)) * allowed
         voters = likeness.argpartition(-min(VOTERS, len(likeness)))[-VOTERS:]
@@ -79,17 +78,16 @@ class QuestionIndex:
         total = sum(won.values()) + NONE_OF_THEM**POWER
         return Ballot(votes, {passage: won[answer] / total for passage, answer in led.items()})
 
-    def _likeness(self, tokens: dict[str, float]) -> Floats:
-        mass = 0.0
+    def _likeness(self, tokens: dict[int, float]) -> Floats:
+        mass, most = 0.0, len(self.weights)
         known, weights = [], []
         for token, weight in tokens.items():
-            number = self.vocabulary.get(token)
-            if number is None:
+            if 0 <= token < most:
+                known.append(token)
+                weights.append(weight)
+            else:
                 is_content = weight == CONTENT_WEIGHT
                 mass += weight * self.strange * (STRANGE_WORD if is_content else 1.0)
-            else:
-                known.append(number)
-                weights.append(weight)
         shared = list(map(mul, picked(self.weights, known), weights))
         spans = self.rows.spans(known)
         common = self.rows.sum(spans, spread(shared, spans))
@@ -97,19 +95,21 @@ class QuestionIndex:
         return likeness
 
 
-def build_questions(asked: Sequence[tuple[int, int, Sequence[Token]]]) -> QuestionIndex:
-    """Index at least one question, each after the numbers of its passage and of its answer."""
-    vocabulary: defaultdict[str, int] = defaultdict(count().__next__)
+def build_questions(
+    asked: Sequence[tuple[int, int, Sequence[Token]]], vocabulary: defaultdict[str, int]
+) -> QuestionIndex:
+    """Index at least one question, each after the numbers of its passage and of its answer.
+
+    The vocabulary is empty before, and numbers their tokens after it.
+    """
     rows = [dict(tokens) for _, _, tokens in asked]
-    tokens = [*map(vocabulary.__getitem__, chain.from_iterable(rows))]
+    columns = np.array([*map(vocabulary.__getitem__, chain.from_iterable(rows))], np.int32)
     weights = [weight for row in rows for weight in row.values()]
     owners = np.repeat(np.arange(len(rows), dtype=np.int32), [len(row) for row in rows])
-    columns = np.array(tokens, np.int32)
-    frequencies = np.bincount(columns, minlength=len(vocabulary))
+    frequencies = np.bincount(columns)
     rarities = rarity(frequencies, len(rows))
     masses = np.bincount(owners, np.array(weights) * rarities[columns], len(rows))
     return QuestionIndex(
-        dict(vocabulary),
         rarities,
         float(rarity(np.zeros(1), len(rows))[0]),
         Rows(

@@ -3,9 +3,8 @@
 import time
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Final
 
 import numpy as np
@@ -13,7 +12,7 @@ from bm25s import BM25  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from core.knowledge.rows import Floats, Rows, entries, picked, spread
-from core.knowledge.tokens import FUNCTION_WEIGHT, Token, content, load_dictionary
+from core.knowledge.tokens import FUNCTION_WEIGHT, Numbered, Token, load_dictionary
 
 SATURATION: Final = 1.2
 LENGTH_PENALTY: Final = 0.75
@@ -30,7 +29,6 @@ words, both found, less is known than of one of ten."""
 class TextIndex:
     """Texts by token. Memory: 8 bytes for each different token of each text."""
 
-    vocabulary: dict[str, int]
     weights: NDArray[np.float32]
     """Inverse document frequency of each token of the vocabulary."""
     strange: float
@@ -39,21 +37,20 @@ class TextIndex:
     scores: NDArray[np.float32]
     """What each token scores in each text that has it."""
 
-    def relevance(self, tokens: Iterable[Token]) -> Floats:
+    def relevance(self, tokens: Iterable[Numbered]) -> Floats:
         """Of each text: its BM25 score over the highest that any text could have, 0 to 1.
 
         That is what bm25s' own sum gives, which takes a numpy call for each token.
         """
-        wanted = [self.vocabulary.get(token) for token in _kept(tokens)]
-        known = [token for token in wanted if token is not None]
+        wanted = _kept(tokens)
+        known = [token for token in wanted if token >= 0]
         spans = self.rows.spans(known)
         total = self.rows.sum(spans, entries(self.scores, spans))
         return total / self._ceiling(known, len(wanted) + UNSEEN_TOKENS)
 
-    def coverage(self, tokens: Iterable[Token]) -> Floats:
-        """Of each text: which part of the question's content it holds, by weight, 0 to 1."""
-        words = content(tokens)
-        known = [self.vocabulary[word] for word in words if word in self.vocabulary]
+    def coverage(self, words: Collection[int]) -> Floats:
+        """Of each text: which part of a question's content words it holds, by weight, 0 to 1."""
+        known = [word for word in words if word >= 0]
         spans = self.rows.spans(known)
         total = self.rows.sum(spans, spread(picked(self.weights, known), spans))
         return total / self._ceiling(known, len(words) + UNSEEN_WORDS)
@@ -63,15 +60,15 @@ class TextIndex:
         return sum(picked(self.weights, known)) + self.strange * (number - len(known))
 
 
-def build_texts(texts: Iterable[Iterable[Token]]) -> TextIndex:
-    """Index one text or more."""
+def build_texts(texts: Iterable[Iterable[Token]], vocabulary: defaultdict[str, int]) -> TextIndex:
+    """Index one text or more, and give their tokens numbers."""
     load_dictionary()
-    vocabulary: defaultdict[str, int] = defaultdict(count().__next__)
     nothing = [vocabulary[""]]
     rows = []
     yielded = time.perf_counter()
     for text in texts:
-        tokens = [*map(vocabulary.__getitem__, _kept(text))]
+        kept = [token for token, weight in text if weight != FUNCTION_WEIGHT]
+        tokens = [*map(vocabulary.__getitem__, kept)]
         # bm25s divides by the mean length: no text may be empty.
         rows.append(array("i", tokens or nothing))
         # This takes seconds in a thread: let the event loop have the interpreter in between.
@@ -83,7 +80,6 @@ def build_texts(texts: Iterable[Iterable[Token]]) -> TextIndex:
     bm25.index((rows, dict(vocabulary)), create_empty_token=False, show_progress=False)
     found = bm25.scores
     return TextIndex(
-        dict(vocabulary),
         rarity(np.diff(found["indptr"]), len(rows)),
         float(rarity(np.zeros(1), len(rows))[0]),
         Rows(found["indptr"], found["indices"], len(rows)),
@@ -97,5 +93,5 @@ def rarity(frequencies: NDArray[np.generic], total: int) -> NDArray[np.float32]:
     return np.log1p((total - found + 0.5) / (found + 0.5)).astype(np.float32)
 
 
-def _kept(tokens: Iterable[Token]) -> list[str]:
+def _kept(tokens: Iterable[Numbered]) -> list[int]:
     return [token for token, weight in tokens if weight != FUNCTION_WEIGHT]

@@ -8,7 +8,7 @@ full and half width, upper and lower case are the same.
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Final
@@ -19,6 +19,8 @@ from core.knowledge.lexicon import ASKING, CHINESE_PHRASES, ENGLISH_PHRASES, FUN
 
 Token = tuple[str, float]
 """A word (with a dot before it) or a piece, and how much it says about what is asked."""
+Numbered = tuple[int, float]
+"""The same with the number of the word or piece in an index' vocabulary."""
 
 CONTENT_WEIGHT: Final = 1.0
 ASKING_WEIGHT: Final = 0.7
@@ -54,6 +56,18 @@ def _weigh_spaced(word: str) -> tuple[Token, ...]:
     edged = f"_{word}_"
     pieces = [(edged[start : start + 3], PIECE_WEIGHT) for start in range(len(edged) - 2)]
     return ((f".{_stem(word)}", _weight(word)), *pieces)
+
+
+def number(tokens: Iterable[Token], vocabulary: Mapping[str, int]) -> list[Numbered]:
+    """Look tokens up; those that are not in the vocabulary get negative numbers, each its own."""
+    unknown: dict[str, int] = {}
+    numbered = []
+    for token, weight in tokens:
+        place = vocabulary.get(token)
+        if place is None:
+            place = unknown.setdefault(token, -1 - len(unknown))
+        numbered.append((place, weight))
+    return numbered
 
 
 def load_dictionary() -> None:

@@ -1,10 +1,12 @@
+from collections import defaultdict
+from itertools import count
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 from core.knowledge.questions import build_questions
-from core.knowledge.tokens import weigh
+from core.knowledge.tokens import number, weigh
 
 
 class Vote(NamedTuple):
@@ -23,9 +25,11 @@ ASKED = [
 
 
 def vote(asked, question, allowed=None):
-    index = build_questions([(passage, answer, weigh(text)) for passage, answer, text in asked])
+    vocabulary = defaultdict(count().__next__)
+    weighed = [(passage, answer, weigh(text)) for passage, answer, text in asked]
+    index = build_questions(weighed, vocabulary)
     mask = np.array([allowed is None or passage in allowed for passage, _, _ in asked])
-    ballot = index.vote(list(weigh(question)), mask)
+    ballot = index.vote(number(weigh(question), vocabulary), mask)
     return {passage: Vote(votes, ballot.share[passage]) for passage, votes in ballot.votes.items()}
 
 
