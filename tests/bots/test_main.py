@@ -4,6 +4,8 @@ import asyncio
 import json
 import signal
 import socket
+import subprocess
+import sys
 
 import aiohttp
 import pytest
@@ -38,6 +40,14 @@ def endpoints(peer) -> str:
 def one_line(text: str) -> str:
     (line,) = text.splitlines()
     return line
+
+
+def test_a_start_loads_nothing_that_only_others_need():
+    rarely = "{'rich', 'pygments', 'telegram', 'slack_bolt', 'wechatpy', 'docx', 'torch'}"
+    loaded = f"import sys, bots.app, bots.__main__; print(*{rarely} & sys.modules.keys())"
+    command = [sys.executable, "-c", loaded]
+    said = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (said.stdout, said.stderr) == ("\n", "")
 
 
 async def test_the_first_screen_says_where_it_is_and_what_would_switch_the_rest_on(company):
