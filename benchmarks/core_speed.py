@@ -19,6 +19,8 @@ from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from core.tasks import beside
+
 PAUSE_SECONDS = 0.005
 WINDOW_SECONDS = 0.2
 BEST = 0.05
@@ -55,15 +57,14 @@ async def watch_core(
         with path.open("w") as times:
             command = [sys.executable, "-m", "benchmarks.core_speed", str(core)]
             probe = subprocess.Popen(command, stdout=times)  # noqa: ASYNC220 - forks and returns
-        sampling = asyncio.ensure_future(sample())
         try:
-            yield use
+            async with beside(sample()):
+                yield use
         finally:
-            sampling.cancel()
-            rows.append((time.monotonic(), cpu_seconds()))
             probe.kill()
             probe.wait()
-            _reckon(use, rows, _read(path))
+        rows.append((time.monotonic(), cpu_seconds()))
+        _reckon(use, rows, _read(path))
 
 
 def _read(path: Path) -> list[tuple[float, float]]:

@@ -1,4 +1,4 @@
-"""One attempt at an answer: what the pipeline says, stored before its end goes on."""
+"""One attempt at an answer: what the pipeline says, given to its record before its end goes on."""
 
 import time
 from collections.abc import AsyncGenerator
@@ -12,7 +12,7 @@ from core.scene import Request
 
 
 class Answer:
-    """The events of one attempt; the finished reply is stored before its Done goes on."""
+    """The events of one attempt; the delivery has the finished reply before its Done goes on."""
 
     def __init__(
         self,

@@ -45,7 +45,10 @@ class Delivery(Protocol):
         ...
 
     async def delivered(self, parts: int, effects: Sequence[Effect] = ()) -> None:
-        """Record how many parts have left in all, together with `effects`."""
+        """Record how many parts have left in all, together with `effects`.
+
+        An atomic channel calls it once, at the end; it happens with the step that ends the turn.
+        """
         ...
 
 
@@ -54,7 +57,7 @@ class Channel(Protocol):
 
     @property
     def is_atomic(self) -> bool:
-        """Whether all of a reply leaves in the very step that records it, by effects alone."""
+        """Whether all of a reply leaves in one step, by effects alone: that which ends the turn."""
         ...
 
     async def enclosures(self, turn: Turn) -> Enclosures:
@@ -66,10 +69,11 @@ class Channel(Protocol):
     ) -> None:
         """Bring an answer to the customer.
 
-        `events` end in exactly one Done, at which the whole reply is stored already; after a crash
-        they may be that Done alone. Raises UndeliverableError when the platform will never take it,
-        PlatformAwayError when it takes nothing for long, and StoppedError when the customer wants
-        no more of it; it is then called again, for the end of the answer.
+        `events` end in exactly one Done, at which the whole reply is stored already unless the
+        channel is atomic; after a crash they may be that Done alone. Raises UndeliverableError when
+        the platform will never take it, PlatformAwayError when it takes nothing for long, and
+        StoppedError when the customer wants no more of it; it is then called again, for the end of
+        the answer.
         """
         ...
 

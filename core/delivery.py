@@ -30,14 +30,14 @@ class LeaseDelivery:
         self.surface = lease.surface
 
     async def store(self, reply: Reply, count: int) -> None:
-        """Store the finished reply to `count` messages.
+        """Store the finished reply to `count` messages, so that its rest follows after a crash.
 
-        At once if it leaves outside of Redis: after a crash the rest of it has to follow. Else
-        with the next step it is written in.
+        An atomic channel's is stored by `settle` alone: there is nothing of it that has left.
         """
-        self._unstored = reply, count
-        if not self._is_atomic:
-            await self._commit({})
+        if self._is_atomic:
+            self._unstored = reply, count
+        else:
+            await self._commit(_stored(reply, count))
 
     async def pause(self, seconds: float) -> None:
         """Wait for the platform, without keeping other channels' turns from being worked."""
@@ -62,16 +62,16 @@ class LeaseDelivery:
 
     async def settle(self) -> None:
         """Do what is due, because the turn's last step has to wait."""
-        if self.due:
-            await self._commit({"sent": self.sent}, self.due)
+        if self._unstored:
+            await self._commit(_stored(*self._unstored) | {"sent": self.sent}, self.due)
+            self._unstored = None
             self.due = []
 
     async def _commit(
         self, record: dict[str, str | int], effects: Sequence[Effect] = ()
     ) -> list[Any]:
-        if self._unstored:
-            reply, count = self._unstored
-            record |= {"reply": reply.to_json(), "count": count}
-        said = await self._inbox.commit(self.lease, record, effects)
-        self._unstored = None
-        return said
+        return await self._inbox.commit(self.lease, record, effects)
+
+
+def _stored(reply: Reply, count: int) -> dict[str, str | int]:
+    return {"reply": reply.to_json(), "count": count}

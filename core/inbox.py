@@ -196,12 +196,21 @@ class Inbox:
             raise LeaseLostError
         return said[len(written) :]
 
-    async def finish(self, lease: Lease, count: int, effects: Sequence[Effect] = ()) -> None:
-        """Remove the first `count` messages: they are done. Raises LeaseLostError."""
+    async def finish(
+        self,
+        lease: Lease,
+        count: int,
+        effects: Sequence[Effect] = (),
+        due: Sequence[Effect] = (),
+    ) -> None:
+        """Remove the first `count` messages: they are done. Raises LeaseLostError.
+
+        What is `due` comes before that, `effects` after it.
+        """
         keys = [*self._lane_keys(lease.entry), lease.entry.partition.key("backlog")]
         entry = lease.entry
         args: list[str | int] = [GROUP, entry.id, lease.fence, count, entry.conversation]
-        if not await self._finish(keys, args, effects):
+        if not await self._finish(keys, args, due, effects):
             raise LeaseLostError
 
     async def release(self, lease: Lease, *, failed: bool) -> None:

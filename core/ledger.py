@@ -47,7 +47,7 @@ class Ledger:
         return [record, *self._append(request, replace(exchange, tokens=tokens))]
 
     async def close(self, request: Request, reply: Reply) -> list[Effect]:
-        """The effects that end a turn, for its last step; never fails for want of a model."""
+        """The effects that end a turn; never fails for want of a model."""
         if (effects := self.close_now(request, reply)) is not None:
             return effects
         record = self._audit.record(request.turn, reply)

@@ -89,16 +89,18 @@ if redis.call('HGET', KEYS[1], 'fence') ~= ARGV[1] then return false end
 return run_effects(2, 2)
 """
 
-# An effect that cannot be carried out leaves the messages where they are.
+# What the customer is still to get comes before the end: where it cannot be written, the messages
+# stay. What is written for ourselves comes after it, so that it cannot keep a turn from ending.
 FINISH = """
 if redis.call('HGET', KEYS[3], 'fence') ~= ARGV[3] then return 0 end
-run_effects(5, 6)
+local _, next_key, next_arg = run_effects(5, 6)
 redis.call('LTRIM', KEYS[2], ARGV[4], -1)
 redis.call('DECRBY', KEYS[4], ARGV[4])
 redis.call('DEL', KEYS[3])
 redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
 redis.call('XDEL', KEYS[1], ARGV[2])
 if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('XADD', KEYS[1], '*', 'lane', ARGV[5]) end
+run_effects(next_key, next_arg)
 return 1
 """
 

@@ -19,8 +19,8 @@ class Aside:
     """
 
     def __init__(self, work: Callable[[], Work]) -> None:
-        # Both are let go of at the end: they mostly lead back to the object that has this at hand,
-        # and such circles would be left to the garbage collector.
+        # This and the task are let go of at the end: they mostly lead back to the object that has
+        # the work at hand, and such circles would be left to the garbage collector.
         self._work: Callable[[], Work] | None = work
         self._group = asyncio.TaskGroup()
         self.task: asyncio.Task[None] | None = None
@@ -37,12 +37,15 @@ class Aside:
         trace: TracebackType | None,
     ) -> None:
         self.end()
+        reason: BaseException | None = None
         try:
             await self._group.__aexit__(kind, error, trace)
         except BaseExceptionGroup as errors:
-            raise errors.exceptions[0] from None
+            reason = errors.exceptions[0]
         finally:
             self.task = None
+        if reason is not None:
+            raise reason
 
     def begin(self) -> None:
         """Begin, unless that was done before or the work is not wanted any more."""

@@ -1,8 +1,9 @@
 """Workers: take announced lanes, answer their turns, hand back what was not done.
 
 One process runs many turns at a time, each under a lease that a heartbeat renews. A turn ends in
-one script: messages removed, memory and audit written. What breaks is tried again; after the last
-attempt the customer gets the apology and the messages go to the dead-letter list.
+one script: on the web page the reply written, messages removed, memory and audit kept. What breaks
+is tried again; after the last attempt the customer gets the apology and the messages go to the
+dead-letter list.
 """
 
 import asyncio
@@ -328,7 +329,7 @@ class Worker:
             await delivery.settle()
             effects = await self._ledger.close(request, reply)
         count = len(request.turn.messages)
-        await self._inbox.finish(delivery.lease, count, [*delivery.due, *dead_letters, *effects])
+        await self._inbox.finish(delivery.lease, count, [*dead_letters, *effects], delivery.due)
         self._ledger.measure(request, reply)
 
     async def _reply(

@@ -13,7 +13,7 @@ from core.knowledge.documents import Passage
 from core.knowledge.questions import QuestionIndex, build_questions
 from core.knowledge.rows import Floats
 from core.knowledge.texts import TextIndex, build_texts
-from core.knowledge.tokens import Token, content, number, weigh
+from core.knowledge.tokens import Token, content, load_dictionary, number, weigh
 
 SURE: Final = 0.76
 """Share of the votes from which a FAQ entry answers the question."""
@@ -129,7 +129,9 @@ class Index:
 
 def build_index(passages: Sequence[Passage]) -> Index:
     """Index passages. Takes about 1 s for 1,000, most of it in Python: call it in a thread."""
-    numbers = {text: number for number, text in enumerate({p.text: None for p in passages})}
+    if passages:
+        load_dictionary()
+    numbers = {text: place for place, text in enumerate({p.text: None for p in passages})}
     # A question is indexed twice, by itself and as a part of its passage.
     tokens = {question: weigh(question) for found in passages for question in found.questions}
     asked = [

@@ -12,7 +12,7 @@ from bm25s import BM25  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from core.knowledge.rows import Floats, Rows, entries, picked, spread
-from core.knowledge.tokens import FUNCTION_WEIGHT, Numbered, Token, load_dictionary
+from core.knowledge.tokens import FUNCTION_WEIGHT, Numbered, Token
 
 SATURATION: Final = 1.2
 LENGTH_PENALTY: Final = 0.75
@@ -62,7 +62,6 @@ class TextIndex:
 
 def build_texts(texts: Iterable[Iterable[Token]], vocabulary: defaultdict[str, int]) -> TextIndex:
     """Index one text or more, and give their tokens numbers."""
-    load_dictionary()
     nothing = [vocabulary[""]]
     rows = []
     yielded = time.perf_counter()

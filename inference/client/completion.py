@@ -18,8 +18,13 @@ from inference.client.chat import Finish, Prompt
 from inference.client.sse import EventParser, EventTooLongError
 
 MAX_ANSWER_BYTES = 16 * 1_048_576
-_CONTENT = re.compile(rb'(.*"content": ?)"(?:[^"\\]|\\.)*"(.+)', re.DOTALL)
+_CONTENT = re.compile(rb'(.*"content": ?)"(?:[^"\\]++|\\.)*+"(.+)', re.DOTALL)
 """An event that has a content: what stands before and after it."""
+_USUAL_BYTES = 4096
+"""Longer events are read as what they are."""
+_TRIES = 3
+"""How often an answer's events are looked at for what they have in common: the first of them may
+have a role besides, and the last an end."""
 
 
 class BadAnswerError(Exception):
@@ -88,14 +93,15 @@ class AnswerReader:
         "_may_be_half",
         "_reason",
         "_size",
+        "_tries",
         "_usage",
         "complete",
     )
 
     def __init__(self, *, streamed: bool) -> None:
         self._framing: Framing = EventParser() if streamed else WholeBody()
-        self._before: bytes | None = None
-        self._after = b""
+        self._before = self._after = b""
+        self._tries = _TRIES
         self._size = 0
         self._half = ""
         self._may_be_half = False
@@ -152,7 +158,8 @@ class AnswerReader:
             if isinstance(plain, str):
                 return plain
         text = self.read_event(event)
-        if text and self._before is None:
+        if text and self._tries and len(event) <= _USUAL_BYTES:
+            self._tries -= 1
             self._before, self._after = _around_text(event)
         return text
 

@@ -15,6 +15,7 @@ from core.enclosures import NOTHING
 from core.errors import (
     HeldError,
     PlatformAwayError,
+    StoppedError,
     StoreUnavailableError,
     UndeliverableError,
 )
@@ -43,7 +44,7 @@ class ScriptedPipeline:
     def __init__(self) -> None:
         self.script: list[Callable] = []
         self.asked: list[str] = []
-        self.stopped = 0
+        self.closed = 0
 
     def inquiry(self, conversation):
         return []
@@ -59,7 +60,10 @@ class ScriptedPipeline:
             yield Delta("re: ")
             yield Done(reply(f"re: {request.turn.text} #{len(self.asked)}"))
         finally:
-            self.stopped += 1
+            self.closed += 1
+
+    def stopped(self, request, shown):
+        return reply(shown, Outcome.STOPPED)
 
     def held(self, request):
         return reply("", Outcome.HANDED_OVER)
@@ -315,12 +319,52 @@ def page(desk) -> str:
     return key
 
 
+async def test_what_the_ledger_cannot_write_neither_repeats_a_reply_nor_holds_up_its_lane(
+    desk, page
+):
+    await desk.store.set(desk.ledger.key, "no list")
+    async with desk.worker(), asyncio.timeout(20):
+        await desk.say("hello")
+        await desk.until_done()
+        await desk.say("again")
+        await desk.until_done()
+    assert await desk.store.lrange(page, 0, -1) == ["re: hello #1", "re: again #2"]
+
+
+async def test_a_full_redis_does_not_keep_a_turn_from_ending_that_has_nothing_left_to_say(desk):
+    async def fills_up() -> None:
+        await desk.store.config_set("maxmemory", 1)
+        await leave_to_a_person()
+
+    desk.channel.script = [fills_up]
+    try:
+        async with desk.worker(), asyncio.timeout(20):
+            await desk.say("hello")
+            await desk.until_done()
+    finally:
+        await desk.store.config_set("maxmemory", 0)
+    assert desk.pipeline.asked == ["hello"]
+
+
+async def test_an_atomic_reply_that_is_stopped_arrives_as_far_as_it_was_shown(desk, page):
+    async def is_stopped(turn, events, delivery):
+        desk.channel.reply = reply_whole
+        raise StoppedError("re: he")
+
+    reply_whole, desk.channel.reply = desk.channel.reply, is_stopped
+    async with desk.worker():
+        await desk.say("hello")
+        await desk.until_done()
+    assert await desk.store.lrange(page, 0, -1) == ["re: he"]
+    assert await desk.ledger_rows() == ["stopped"]
+
+
 async def test_an_atomic_reply_arrives_in_the_very_step_that_ends_its_turn(desk, page, monkeypatch):
     finish = desk.inbox.finish
 
-    async def nothing_yet(lease, count, effects):
+    async def nothing_yet(lease, count, effects, due):
         assert await desk.store.lrange(page, 0, -1) == []
-        await finish(lease, count, effects)
+        await finish(lease, count, effects, due)
 
     monkeypatch.setattr(desk.inbox, "finish", nothing_yet)
     async with desk.worker():
@@ -426,7 +470,7 @@ async def test_a_stop_hands_back_what_takes_longer_than_the_grace_time(desk):
         await desk.say("slow")
         while not desk.pipeline.asked:
             await asyncio.sleep(0.01)
-    assert desk.pipeline.stopped == 1
+    assert desk.pipeline.closed == 1
     async with desk.worker("w2"):
         await desk.until_done(3)
     assert desk.channel.sent == ["re:", "slow", "#2"]
@@ -466,7 +510,7 @@ async def test_a_worker_whose_lease_was_taken_stops_its_turn(desk):
         own = [entry async for entry in desk.inbox.own(partition, "w2")]
         lease = await desk.inbox.begin(own[0], "w2")
         async with asyncio.timeout(30):
-            while not desk.pipeline.stopped:
+            while not desk.pipeline.closed:
                 await asyncio.sleep(0.01)
         await desk.inbox.finish(lease, 1)
     assert desk.channel.sent == []

@@ -26,6 +26,13 @@ async def lines_of(visitor):
                 yield line.decode().strip()
 
 
+def test_what_was_read_from_the_stream_is_not_told_again_when_it_was_heard_too():
+    heard = [("9-1", "a"), ("10-0", "b"), ("10-2", "c"), ("11-0", "d")]
+    assert streams._after("10-1", heard) == heard[2:]
+    assert streams._after("11-0", heard) == []
+    assert streams._after("0-0", heard) == heard
+
+
 async def test_an_idle_page_is_kept_alive_again_and_again(shop, impatient):
     async with shop() as house, visiting(house) as visitor, aclosing(lines_of(visitor)) as lines:
         kept = 0

@@ -187,6 +187,15 @@ def test_an_answer_is_the_same_however_its_bytes_are_cut(
     assert read(*pieces)[0] == mended
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_answer_in_one_huge_piece_is_read(streamed: bool) -> None:
+    text = '\\"' * 120_000
+    answer = json.dumps({"choices": [{"message": {"content": text}, "finish_reason": "stop"}]})
+    reader = AnswerReader(streamed=streamed)
+    data = f"data: {answer}\n\n" if streamed else answer
+    assert reader.feed(data.encode()) + reader.close() == text
+
+
 def test_bytes_that_are_no_text_are_marked() -> None:
     frames = [event(choices=[{"delta": {"content": text}}]) for text in ("a", "?", "b")]
     reader = AnswerReader(streamed=True)

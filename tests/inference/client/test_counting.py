@@ -42,6 +42,23 @@ async def test_without_an_endpoint_the_count_is_estimated() -> None:
         assert await client.count_tokens(TEXT) == estimate_tokens(TEXT)
 
 
+async def test_a_count_is_at_hand_unless_an_endpoint_may_have_to_be_asked(peer: ModelPeer) -> None:
+    async with connect() as client:
+        assert client.tokens_at_hand(TEXT) == estimate_tokens(TEXT)
+    clock = Clock()
+    async with connect(peer, clock=clock) as client:
+        assert client.tokens_at_hand(TEXT) is None
+        await client.count_tokens(TEXT)
+        assert client.tokens_at_hand(TEXT) == estimate_tokens(TEXT)
+        clock.now += ASK_AGAIN_SECONDS
+        assert client.tokens_at_hand(TEXT) is None
+        peer.tokenizer = "vllm"
+        await client.count_tokens(TEXT)
+        assert client.tokens_at_hand(TEXT) == len(TEXT)
+        assert client.tokens_at_hand("other") is None
+        assert client.tokens_at_hand("") == 0
+
+
 async def test_nothing_is_nothing(peer: ModelPeer) -> None:
     async with connect(peer) as client:
         assert await client.count_tokens("") == 0
