@@ -62,16 +62,16 @@ async def open_house(
     """
     async with AsyncExitStack() as stack:
         units = await _hire_units(settings, role, programme, stack)
-        url = settings.redis.url.get_secret_value() if settings.redis.url else None
-        if url is None:
-            url = await stack.enter_async_context(open_embedded_redis(settings.state_dir))
-        store = await stack.enter_async_context(open_store(url))
+        knowledge = Knowledge(settings.knowledge_dir)
+        # A Redis that comes back after a kill has much to read, too.
+        async with beside(knowledge.reload()) as reading:
+            store = await _open_store(settings, stack)
+            await reading
         model = await stack.enter_async_context(open_client(_with_units(settings, units)))
-        house = build_house(settings, role, store, model, units)
+        house = build_house(settings, role, store, model, knowledge, units)
         house.personas.load()
         if units:
             check_adapters(settings.inference, (voice.persona for voice in house.personas.voices))
-        await house.knowledge.reload()
         await house.inbox.open()
         files = Files(house.store, settings.redis.partitions)
         house.channels.add(WebChannel(house.inbox, house.news, files, settings.web), WEB)
@@ -129,18 +129,27 @@ async def _listen(house: House, stop: asyncio.Event) -> None:
             task.cancel()
 
 
+async def _open_store(settings: Settings, stack: AsyncExitStack) -> Store:
+    """Connect to the Redis that is set, else to one of our own."""
+    if settings.redis.url:
+        url = settings.redis.url.get_secret_value()
+    else:
+        url = await stack.enter_async_context(open_embedded_redis(settings.state_dir))
+    return await stack.enter_async_context(open_store(url))
+
+
 def build_house(
     settings: Settings,
     role: Role,
     store: Store,
     model: ModelClient,
+    knowledge: Knowledge,
     units: Supervisor | None = None,
 ) -> House:
     """Put the parts together; nothing is read, opened or started."""
     partitions = settings.redis.partitions
     metrics = Metrics()
     inbox = Inbox(store, settings.inbox, partitions)
-    knowledge = Knowledge(settings.knowledge_dir)
     personas = Personas(settings.personas_dir, settings.words_dir, _assigned(settings))
     limiter = Limiter(store, partitions)
     memory = Memory(store, settings.memory, partitions)

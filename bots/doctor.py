@@ -217,7 +217,8 @@ async def _accounts(settings: Settings) -> list[Finding]:
         try:
             store = await stack.enter_async_context(_open_redis(settings))
             model = await stack.enter_async_context(open_client(settings.inference))
-            house = build_house(settings, Role.WORKER, store, model)
+            knowledge = Knowledge(settings.knowledge_dir)
+            house = build_house(settings, Role.WORKER, store, model, knowledge)
         except (ConfigError, RedisError, OSError) as error:
             seen = f"not looked at, Redis is needed for it ({type(error).__name__})"
             return [*found, Finding(Mark.BAD, "accounts", seen, "see to Redis first")]
