@@ -34,7 +34,7 @@ class Ledger:
         self._metrics = metrics
 
     def close_now(self, request: Request, reply: Reply) -> list[Effect] | None:
-        """The effects that end a turn; None if a model has to be asked first, as `close` does."""
+        """The effects that end a turn; None if a model has to be asked first: `close_asking`."""
         record = self._audit.record(request.turn, reply)
         if reply.fresh:
             return [record, *self._memory.forget(request.turn.address)]
@@ -47,9 +47,12 @@ class Ledger:
         return [record, *self._append(request, replace(exchange, tokens=tokens))]
 
     async def close(self, request: Request, reply: Reply) -> list[Effect]:
-        """The effects that end a turn; never fails for want of a model."""
-        if (effects := self.close_now(request, reply)) is not None:
-            return effects
+        """The effects that end a turn, whoever has to be asked."""
+        effects = self.close_now(request, reply)
+        return await self.close_asking(request, reply) if effects is None else effects
+
+    async def close_asking(self, request: Request, reply: Reply) -> list[Effect]:
+        """The effects that end a turn which is remembered; never fails for want of a model."""
         record = self._audit.record(request.turn, reply)
         exchange = self._exchange(request, reply)
         tokens = await self._model.count_tokens(exchange.text)

@@ -37,15 +37,12 @@ class Aside:
         trace: TracebackType | None,
     ) -> None:
         self.end()
-        reason: BaseException | None = None
         try:
             await self._group.__aexit__(kind, error, trace)
         except BaseExceptionGroup as errors:
-            reason = errors.exceptions[0]
+            raise errors.exceptions[0] from None
         finally:
             self.task = None
-        if reason is not None:
-            raise reason
 
     def begin(self) -> None:
         """Begin, unless that was done before or the work is not wanted any more."""
@@ -64,7 +61,7 @@ async def beside(work: Work) -> AsyncGenerator[asyncio.Task[None], None]:
     """Run `work` beside the body from the start; the rest is as with `Aside`."""
     async with Aside(lambda: work) as aside:
         aside.begin()
-        yield cast(asyncio.Task[None], aside.task)
+        yield cast(asyncio.Task[None], aside.task)  # it has just begun
 
 
 async def cancel_all(tasks: Collection[asyncio.Task[None]]) -> None:

@@ -327,7 +327,7 @@ class Worker:
         effects = self._ledger.close_now(request, reply)
         if effects is None:
             await delivery.settle()
-            effects = await self._ledger.close(request, reply)
+            effects = await self._ledger.close_asking(request, reply)
         count = len(request.turn.messages)
         await self._inbox.finish(delivery.lease, count, [*dead_letters, *effects], delivery.due)
         self._ledger.measure(request, reply)

@@ -84,7 +84,7 @@ class Ledger:
     def close_now(self, request, ended):
         return None if self.asking else [("RPUSH", self.key, ended.outcome.value)]
 
-    async def close(self, request, ended):
+    async def close_asking(self, request, ended):
         await self.asking.wait()
         return [("RPUSH", self.key, ended.outcome.value)]
 
