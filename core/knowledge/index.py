@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.knowledge.documents import Passage
 from core.knowledge.questions import QuestionIndex, build_questions
-from core.knowledge.rows import Floats
+from core.knowledge.rows import Floats, highest
 from core.knowledge.texts import TextIndex, build_texts
 from core.knowledge.tokens import Token, content, load_dictionary, number, weigh
 
@@ -99,8 +99,8 @@ class Index:
         sure: set[int] = set()
         if self.questions:
             ballot = self.questions.vote(tokens, scope.asked)
-            for passage, votes in ballot.votes.items():
-                score[passage] += votes**_LIKENESS
+            if ballot.votes:
+                score[[*ballot.votes]] += np.array([*ballot.votes.values()]) ** _LIKENESS
             sure = {passage for passage, share in ballot.share.items() if share >= SURE}
         words = [self.vocabulary.get(word, -1) for word in content(weighed)]
         good = score + _COVERAGE * self.texts.coverage(words) >= GOOD
@@ -173,6 +173,5 @@ def _base(language: str) -> str:
 
 def _best(rank: Floats, limit: int) -> list[int]:
     """The passages that rank highest above zero, highest first."""
-    top = rank.argpartition(-min(limit, len(rank)))[-limit:]
-    ranked = sorted(zip((-rank[top]).tolist(), top.tolist(), strict=True))
-    return [passage for negated, passage in ranked if negated < 0]
+    top = highest(rank, limit)
+    return [passage for _, passage in sorted(zip((-rank[top]).tolist(), top.tolist(), strict=True))]

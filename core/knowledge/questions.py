@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from core.knowledge.rows import Floats, Rows, picked, spread
+from core.knowledge.rows import Floats, Rows, highest, picked, spread
 from core.knowledge.texts import rarity
 from core.knowledge.tokens import CONTENT_WEIGHT, Numbered, Token
 
@@ -61,7 +61,7 @@ class QuestionIndex:
     def vote(self, tokens: Sequence[Numbered], allowed: NDArray[np.bool_]) -> Ballot:
         """Let the questions that are most like `tokens` vote, those that are `allowed`."""
         likeness = self._likeness(dict(tokens)) * allowed
-        voters = likeness.argpartition(-min(VOTERS, len(likeness)))[-VOTERS:]
+        voters = highest(likeness, VOTERS)
         # So few are added up sooner one by one than by numpy.
         alike = likeness[voters].tolist()
         passages = self.passages[voters].tolist()
@@ -70,11 +70,10 @@ class QuestionIndex:
         won: dict[int, float] = {}
         led: dict[int, int] = {}
         for passage, answer, like in zip(passages, answers, alike, strict=True):
-            if like > 0:
-                vote = like**POWER
-                votes[passage] = votes.get(passage, 0.0) + vote
-                won[answer] = won.get(answer, 0.0) + vote
-                led[passage] = answer
+            vote = like**POWER
+            votes[passage] = votes.get(passage, 0.0) + vote
+            won[answer] = won.get(answer, 0.0) + vote
+            led[passage] = answer
         total = sum(won.values()) + NONE_OF_THEM**POWER
         return Ballot(votes, {passage: won[answer] / total for passage, answer in led.items()})
 

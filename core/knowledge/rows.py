@@ -46,6 +46,15 @@ def picked(numbers: NDArray[np.float32], places: Iterable[int]) -> list[float]:
     return [at[place] for place in places]
 
 
+def highest(values: Floats, count: int) -> NDArray[np.intp]:
+    """Where the highest values above zero stand, at most so many, in no order."""
+    # Few are above zero; to partition all would take three times as long.
+    places = values.nonzero()[0]
+    if len(places) <= count:
+        return places
+    return places[values[places].argpartition(-count)[-count:]]
+
+
 def entries(values: Floats, spans: Sequence[slice]) -> Floats:
     """The values of all entries at these spans."""
     return np.concatenate([values[span] for span in spans]) if spans else _NOTHING
