@@ -99,8 +99,8 @@ class Index:
         sure: set[int] = set()
         if self.questions:
             ballot = self.questions.vote(tokens, scope.asked)
-            if ballot.votes:
-                score[[*ballot.votes]] += np.array([*ballot.votes.values()]) ** _LIKENESS
+            for passage, votes in ballot.votes.items():
+                score[passage] += votes**_LIKENESS
             sure = {passage for passage, share in ballot.share.items() if share >= SURE}
         words = [self.vocabulary.get(word, -1) for word in content(weighed)]
         good = score + _COVERAGE * self.texts.coverage(words) >= GOOD
