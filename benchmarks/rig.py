@@ -127,8 +127,11 @@ class Product:
         return [sum(used[:-1]), used[-1]]
 
     def total_cpu_seconds(self) -> float:
-        """CPU used so far by all there is, while it starts too."""
-        return sum(self.cpu_seconds()) if self.processes else 0.0
+        """CPU used so far by all there is; while it starts, a daemon's parent comes and goes."""
+        while self.processes:
+            with suppress(FileNotFoundError, ProcessLookupError):
+                return sum(self.cpu_seconds())
+        return 0.0
 
     def memory_mb(self) -> list[float]:
         """Resident memory now, by process."""

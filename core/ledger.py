@@ -1,24 +1,27 @@
 """The end of a turn: what goes to memory, audit and metrics once the reply has left."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
 from core.audit import Audit
 from core.compose import compose_summary
-from core.memory import Exchange, Memory
+from core.memory import Exchange, History, Memory
+from core.messages import Address
 from core.metrics import Metrics
 from core.personas import Personas
 from core.redis import Effect
 from core.replies import Origin, Reply
 from core.scene import Request, remembered_question
-from core.voice import Voice
 from inference.client.errors import InferenceError
 from inference.client.model_client import ModelClient
 
 log = structlog.get_logger()
+
+
+async def _nothing() -> None:
+    pass
 
 
 class Ledger:
@@ -33,33 +36,22 @@ class Ledger:
         self._model = model
         self._metrics = metrics
 
-    def close_now(self, request: Request, reply: Reply) -> list[Effect] | None:
-        """The effects that end a turn; None if a model has to be asked first: `close_asking`."""
+    async def close(
+        self,
+        request: Request,
+        reply: Reply,
+        before_asking: Callable[[], Awaitable[None]] = _nothing,
+    ) -> list[Effect]:
+        """The effects that end a turn, for its last step; never fails for want of a model.
+
+        `before_asking` is waited for before a model is asked for a count or a summary.
+        """
         record = self._audit.record(request.turn, reply)
         if reply.fresh:
             return [record, *self._memory.forget(request.turn.address)]
         if not request.remembers or reply.origin is Origin.FIXED:
             return [record]
-        exchange = self._exchange(request, reply)
-        tokens = self._model.tokens_at_hand(exchange.text)
-        if tokens is None or self._memory.over_budget(reply.remembered_tokens + tokens):
-            return None
-        return [record, *self._append(request, replace(exchange, tokens=tokens))]
-
-    async def close(self, request: Request, reply: Reply) -> list[Effect]:
-        """The effects that end a turn, whoever has to be asked."""
-        effects = self.close_now(request, reply)
-        return await self.close_asking(request, reply) if effects is None else effects
-
-    async def close_asking(self, request: Request, reply: Reply) -> list[Effect]:
-        """The effects that end a turn which is remembered; never fails for want of a model."""
-        record = self._audit.record(request.turn, reply)
-        exchange = self._exchange(request, reply)
-        tokens = await self._model.count_tokens(exchange.text)
-        exchange = replace(exchange, tokens=tokens)
-        if self._memory.over_budget(reply.remembered_tokens + tokens):
-            return [record, *await self._fold(request, exchange)]
-        return [record, *self._append(request, exchange)]
+        return [record, *await self._remember(request, reply, before_asking)]
 
     def measure(self, request: Request, reply: Reply) -> None:
         """Count a turn that has ended."""
@@ -82,31 +74,41 @@ class Ledger:
             origin=reply.origin.value,
         )
 
-    def _exchange(self, request: Request, reply: Reply) -> Exchange:
-        """What is remembered of a turn; its tokens are still to be counted."""
-        return Exchange(
-            question=remembered_question(request.turn, self._voice(request)),
+    async def _remember(
+        self, request: Request, reply: Reply, before_asking: Callable[[], Awaitable[None]]
+    ) -> list[Effect]:
+        """Append the exchange, or fold the history that it makes too long."""
+        voice = request.voice or self._personas.route(request.turn.address)
+        question = remembered_question(request.turn, voice)
+        said = f"{question}\n{reply.text}"
+        tokens = self._model.tokens_at_hand(said)
+        if tokens is None:
+            await before_asking()
+            tokens = await self._model.count_tokens(said)
+        exchange = Exchange(
+            question=question,
             answer=reply.text,
             at=time.time(),
             language=reply.language,
             persona_version=reply.persona_version,
-            tokens=0,
+            tokens=tokens,
         )
+        address, known = request.turn.address, request.background.history
+        idle_hours = voice.persona.card.memory.idle_hours
+        is_replaced = request.turn.is_again and known.before(question) is not known
+        documents = (*request.enclosures.documents, *known.documents)
+        kept = self._memory.keep(address, documents, idle_hours)
+        if not self._memory.over_budget(reply.remembered_tokens + tokens):
+            replaced = self._memory.take_back(address) if is_replaced else []
+            return [*replaced, *self._memory.remember(address, exchange, idle_hours), *kept]
 
-    def _append(self, request: Request, exchange: Exchange) -> list[Effect]:
-        """Append the exchange."""
-        address = request.turn.address
-        replaced = self._memory.take_back(address) if _is_replaced(request, exchange) else []
-        idle_hours = self._idle_hours(request)
-        return [
-            *replaced,
-            *self._memory.remember(address, exchange, idle_hours),
-            *self._keep_documents(request),
-        ]
+        await before_asking()
+        history = await self._memory.load(address.key)
+        history = (history.before(question) if is_replaced else history).plus(exchange)
+        return [*await self._fold(address, history, idle_hours), *kept]
 
-    async def _fold(self, request: Request, exchange: Exchange) -> list[Effect]:
-        """Fold the history that the exchange makes too long."""
-        address = request.turn.address
+    async def _fold(self, address: Address, history: History, idle_hours: float) -> list[Effect]:
+        """Fold a history with the model's help."""
 
         async def summarise(summary: str, exchanges: Sequence[Exchange]) -> str:
             if not self._model.available:
@@ -117,27 +119,4 @@ class Ledger:
                 log.warning("history cut for want of a summary", error=type(error).__name__)
                 return ""
 
-        history = await self._memory.load(address.key)
-        if _is_replaced(request, exchange):
-            history = history.before(exchange.question)
-        folded = await self._memory.fold(
-            address, history.plus(exchange), summarise, self._idle_hours(request)
-        )
-        return [*folded, *self._keep_documents(request)]
-
-    def _keep_documents(self, request: Request) -> list[Effect]:
-        known = request.background.history.documents
-        documents = (*request.enclosures.documents, *known)
-        return self._memory.keep(request.turn.address, documents, self._idle_hours(request))
-
-    def _idle_hours(self, request: Request) -> float:
-        return self._voice(request).persona.card.memory.idle_hours
-
-    def _voice(self, request: Request) -> Voice:
-        return request.voice or self._personas.route(request.turn.address)
-
-
-def _is_replaced(request: Request, exchange: Exchange) -> bool:
-    """Whether the exchange takes the place of the last one."""
-    known = request.background.history
-    return request.turn.is_again and known.before(exchange.question) is not known
+        return await self._memory.fold(address, history, summarise, idle_hours)

@@ -39,11 +39,6 @@ class Exchange:
     persona_version: str
     tokens: int
 
-    @property
-    def text(self) -> str:
-        """What is counted of it."""
-        return f"{self.question}\n{self.answer}"
-
 
 @dataclass(frozen=True, slots=True)
 class History:

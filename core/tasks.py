@@ -18,16 +18,21 @@ class Aside:
     tell what happened.
     """
 
-    def __init__(self, work: Callable[[], Work]) -> None:
-        # This and the task are let go of at the end: they mostly lead back to the object that has
-        # the work at hand, and such circles would be left to the garbage collector.
+    def __init__(self, work: Callable[[], Work], after: float | None = None) -> None:
+        """It begins by itself once the body has run for `after` seconds."""
+        # All of these are let go of at the end: they mostly lead back to the object that has the
+        # work at hand, and such circles would be left to the garbage collector.
         self._work: Callable[[], Work] | None = work
+        self._due: asyncio.TimerHandle | None = None
+        self._after = after
         self._group = asyncio.TaskGroup()
         self.task: asyncio.Task[None] | None = None
         """The work, from its beginning to the body's end."""
 
     async def __aenter__(self) -> Self:
         await self._group.__aenter__()
+        if self._after is not None:
+            self._due = asyncio.get_running_loop().call_later(self._after, self.begin)
         return self
 
     async def __aexit__(
@@ -52,6 +57,9 @@ class Aside:
     def end(self) -> None:
         """Stop the work, or never begin it."""
         self._work = None
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
         if self.task is not None:
             self.task.cancel()
 

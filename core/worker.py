@@ -324,10 +324,7 @@ class Worker:
         dead_letters: Sequence[Effect] = (),
     ) -> None:
         """Take the turn's last step; what the customer still gets does not wait for the ledger."""
-        effects = self._ledger.close_now(request, reply)
-        if effects is None:
-            await delivery.settle()
-            effects = await self._ledger.close_asking(request, reply)
+        effects = await self._ledger.close(request, reply, delivery.settle)
         count = len(request.turn.messages)
         await self._inbox.finish(delivery.lease, count, [*dead_letters, *effects], delivery.due)
         self._ledger.measure(request, reply)

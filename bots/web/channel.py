@@ -44,7 +44,7 @@ class WebChannel:
         """Stream an answer until it is stopped; a second attempt begins the same reply again."""
         pen = Pen(self._inbox.partition(turn.address.key), turn, delivery, self._history_hours)
         with self._news.heed(turn.address.key, pen.wake):
-            async with pen:
+            async with pen.at_hand:
                 try:
                     await _draw(events, pen)
                 except StoppedError:

@@ -8,8 +8,6 @@ ask at once.
 
 import asyncio
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
 
 from bots.web.events import (
     Event,
@@ -45,7 +43,7 @@ def _nothing() -> None:
 
 
 class Pen:
-    """Writes one reply, within its context; one that comes as a whole needs no work beside it."""
+    """Writes one reply, with work at hand beside it."""
 
     def __init__(
         self, partition: Partition, turn: Turn, delivery: Delivery, history_hours: float
@@ -59,8 +57,8 @@ class Pen:
         """Called when the visitor has stopped the answer."""
         self._is_stopped = False
         self._has_news = asyncio.Event()
-        self._folding = Aside(self._fold)
-        self._thinking: asyncio.TimerHandle
+        self.at_hand = Aside(self._fold, THINKING_SECONDS)
+        """Writes what gathers; an answer that comes as a whole needs none of it."""
         self._writing = asyncio.Lock()
         self._has_started = False
         self._waiting: list[str] = []
@@ -68,25 +66,10 @@ class Pen:
         self._shown = ""
         self._entries: list[str] = []
 
-    async def __aenter__(self) -> Self:
-        await self._folding.__aenter__()
-        loop = asyncio.get_running_loop()
-        self._thinking = loop.call_later(THINKING_SECONDS, self._folding.begin)
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._thinking.cancel()
-        await self._folding.__aexit__(kind, error, trace)
-
     def wake(self) -> None:
         """Write soon, and look whether the answer was stopped."""
         self._has_news.set()
-        self._folding.begin()
+        self.at_hand.begin()
 
     def heed_stop(self) -> None:
         """Raise StoppedError if the visitor wants no more."""
@@ -140,7 +123,7 @@ class Pen:
     async def _end_folding(self) -> None:
         """No delta may follow the end."""
         async with self._writing:
-            self._folding.end()
+            self.at_hand.end()
 
     def _events(self) -> list[Event]:
         """What has gathered since the last write."""

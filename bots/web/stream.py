@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from contextlib import closing
+from itertools import dropwhile
 from typing import Any
 
 from aiohttp import web
@@ -122,9 +123,7 @@ def _lines(entries: list[Entry]) -> bytes:
 def _after(last: str, heard: list[Entry]) -> list[Entry]:
     """What stands behind `last` in the stream; all that was heard, but for a moment after a gap."""
     seen = _order(last)
-    while heard and _order(heard[0][0]) <= seen:
-        heard = heard[1:]
-    return heard
+    return [*dropwhile(lambda entry: _order(entry[0]) <= seen, heard)]
 
 
 def _order(entry: str) -> tuple[int, int]:

@@ -81,11 +81,10 @@ class Ledger:
         self.asking: asyncio.Event | None = None
         """Set once whoever has to be asked before a turn can be closed has answered."""
 
-    def close_now(self, request, ended):
-        return None if self.asking else [("RPUSH", self.key, ended.outcome.value)]
-
-    async def close_asking(self, request, ended):
-        await self.asking.wait()
+    async def close(self, request, ended, before_asking):
+        if self.asking:
+            await before_asking()
+            await self.asking.wait()
         return [("RPUSH", self.key, ended.outcome.value)]
 
     def measure(self, request, ended):

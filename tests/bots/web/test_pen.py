@@ -58,7 +58,7 @@ async def test_nothing_is_left_of_the_longest_answer_but_its_place_and_its_end(
     store, pen, delivery, monkeypatch
 ):
     monkeypatch.setattr(pens, "FOLD_SECONDS", 0)
-    async with asyncio.timeout(100), pen:
+    async with asyncio.timeout(100), pen.at_hand:
         for number in range(8100):
             await pen.note(Delta("好"))
             while delivery.writes <= number:
@@ -70,7 +70,7 @@ async def test_nothing_is_left_of_the_longest_answer_but_its_place_and_its_end(
 
 async def test_an_answer_that_comes_at_once_is_its_place_and_its_end(store, pen, monkeypatch):
     monkeypatch.setattr(pens, "THINKING_SECONDS", 0.02)
-    async with pen:
+    async with pen.at_hand:
         await pen.finish(REPLY)
         pen.wake()
         await asyncio.sleep(0.1)
@@ -81,7 +81,7 @@ async def test_an_answer_that_comes_at_once_is_its_place_and_its_end(store, pen,
 
 async def test_words_are_waited_for_with_a_word(store, pen, monkeypatch):
     monkeypatch.setattr(pens, "THINKING_SECONDS", 0.02)
-    async with asyncio.timeout(20), pen:
+    async with asyncio.timeout(20), pen.at_hand:
         while await kinds(store) != ["thinking"]:
             await asyncio.sleep(0.01)
         await pen.note(Delta("好"))
@@ -95,7 +95,7 @@ async def test_a_stop_before_the_first_word_is_heeded_as_soon_as_it_is_heard_of(
     stopped = asyncio.Event()
     pen.interrupt = stopped.set
     await store.set(stop_key(PARTITION, ADDRESS.key), "q1")
-    async with asyncio.timeout(20), pen:
+    async with asyncio.timeout(20), pen.at_hand:
         pen.wake()
         await stopped.wait()
         with pytest.raises(StoppedError):
@@ -111,7 +111,7 @@ async def test_a_write_that_fails_beside_the_answer_ends_it_with_its_own_error(
         raise LeaseLostError
 
     async def answer():
-        async with asyncio.timeout(20), pen:
+        async with asyncio.timeout(20), pen.at_hand:
             await pen.note(Delta("一"))
             delivery.write = fail
             await pen.note(Delta("二"))

@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 import pytest
 from company import visiting
-from staff import says
+from staff import nothing_left, says
 
 from bots.web import stream as streams
 
@@ -55,6 +55,29 @@ async def test_keep_alives_between_the_words_neither_lose_nor_double_any(shop, p
                     break
     assert shown
     assert event["text"].startswith(shown)
+
+
+async def test_an_answer_stands_before_a_model_has_counted_its_tokens(
+    shop, store, peer, monkeypatch
+):
+    peer.tokenizer = "vllm"
+    goes_on = asyncio.Event()
+    async with shop() as house, visiting(house) as visitor:
+        count = house.model.count_tokens
+
+        async def held(text: str) -> int:
+            await goes_on.wait()
+            return await count(text)
+
+        monkeypatch.setattr(house.model, "count_tokens", held)
+        asked = await visitor.say("您好")
+        answer = await visitor.until("done", asked)
+        assert (await house.inbox.depth())[0] == 1
+        goes_on.set()
+        await nothing_left(house)
+        (key,) = await store.keys("xq:*:memory:*")
+        (exchange,) = await store.lrange(key, 0, -1)
+        assert json.loads(exchange)["tokens"] == len(f"您好\n{answer['text']}")
 
 
 async def test_news_that_was_never_heard_is_read_with_the_next_keep_alive(shop, store, impatient):
